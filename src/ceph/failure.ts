@@ -33,7 +33,7 @@ function reasonFrom(stderr: string): string {
   const lines = stderr
     .split(/[\n\r]+/)
     .map(line => line.replace(/^\d{4}-\d\d-\d\dT\S+ \S+ +-?\d+ /, '').trim())
-    .filter(line => line !== '' && !/^\S+: \d+% complete/.test(line));
+    .filter(line => line !== '' && !/\d+% complete/.test(line));
   return lines.slice(-3).join('; ');
 }
 

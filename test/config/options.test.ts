@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import {
+  OPTIONS,
+  describeOptions,
+  environmentVariableOf,
+  parseServeOptions,
+} from '../../src/config/options.ts';
+
+const endpoint = ['--rbd-endpoint', 'unix:///csi/csi.sock'];
+
+describe('the settings of serve', () => {
+  it('have defaults', () => {
+    expect(parseServeOptions([...endpoint, '--node-id', 'n1'], {})).toEqual({
+      servesController: true,
+      servesNode: true,
+      rbdEndpoint: 'unix:///csi/csi.sock',
+      rbdDriverName: 'rbd.csi-driver-ceph.io',
+      cephfsDriverName: 'cephfs.csi-driver-ceph.io',
+      clustersFile: '/etc/csi-driver-ceph/config.json',
+      nodeId: 'n1',
+      stateDir: '/var/lib/csi-driver-ceph',
+      mapper: 'auto',
+      mounter: 'auto',
+      drainTimeout: 25_000,
+      logLevel: 'info',
+    });
+  });
+
+  it('come from flags first, then from the environment', () => {
+    const env = {
+      CSI_DRIVER_CEPH_CEPHFS_ENDPOINT: 'tcp://127.0.0.1:9000',
+      CSI_DRIVER_CEPH_ROLE: 'controller',
+      CSI_DRIVER_CEPH_LOG_LEVEL: 'debug',
+    };
+    const options = parseServeOptions(['--role=node'], env);
+    expect(options).toMatchObject({
+      cephfsEndpoint: 'tcp://127.0.0.1:9000',
+      servesController: false,
+      servesNode: true,
+      logLevel: 'debug',
+    });
+    expect(options.rbdEndpoint).toBeUndefined();
+  });
+
+  it.each([
+    [[], /give --rbd-endpoint, --cephfs-endpoint, or both/],
+    [['--rbd-endpoint', '/csi.sock'], /--rbd-endpoint: "\/csi.sock" is neither unix:\/\/\/path nor/],
+    [[...endpoint, '--cephfs-endpoint', 'unix:///csi/csi.sock'], /have to differ/],
+    [[...endpoint, '--role', 'both'], /--role: "both" is not one of controller, node, all/],
+    [[...endpoint, '--rbd-driver-name', 'a_b'], /--rbd-driver-name: "a_b" is not a driver name/],
+    [[...endpoint, '--drain-timeout', 'long'], /--drain-timeout: "long" is not a duration/],
+    [[...endpoint, '--unknown', '1'], /--unknown/],
+    [[...endpoint, 'stray'], /stray/],
+  ])('%j is refused', (argv, message) => {
+    expect(() => parseServeOptions(argv, {})).toThrow(message);
+  });
+
+  it('are all in the help, each as flag and variable', () => {
+    const help = describeOptions();
+    for (const option of Object.values(OPTIONS)) {
+      expect(help).toContain(`--${option.flag} `);
+      expect(help).toContain(`$${environmentVariableOf(option)}`);
+    }
+  });
+});
