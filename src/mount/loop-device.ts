@@ -14,9 +14,8 @@ const DETACH_LOOKS = 25;
 
 /** An attached loop device. */
 export interface LoopDevice extends BlockDevice {
+  /** As the kernel names it: with ` (deleted)` behind it when it is gone. */
   readonly backingFile: string;
-  /** The backing file is gone: unlinked, or its mount is. */
-  readonly deleted: boolean;
   readonly readOnly: boolean;
   readonly directIo: boolean;
   /** It goes as soon as nobody has it open. */
@@ -31,13 +30,10 @@ async function readLoopDevice(name: string): Promise<LoopDevice | undefined> {
   const read = async (attribute: string) =>
     (await readFile(`/sys/block/${name}/${attribute}`, 'utf8')).replace(/\n$/, '');
   try {
-    const backingFile = await read('loop/backing_file');
-    const isDeleted = backingFile.endsWith(DELETED);
     return {
       path: `/dev/${name}`,
       number: await read('dev'),
-      backingFile: isDeleted ? backingFile.slice(0, -DELETED.length) : backingFile,
-      deleted: isDeleted,
+      backingFile: await read('loop/backing_file'),
       readOnly: (await read('ro')) === '1',
       directIo: (await read('loop/dio')) === '1',
       detaching: (await read('loop/autoclear')) === '1',
@@ -62,7 +58,8 @@ export async function listLoopDevices(): Promise<readonly LoopDevice[]> {
 
 /** The loop devices over a file, also over one of that name that is gone. The path must be free of links. */
 export async function findLoopDevices(request: { readonly file: string }): Promise<readonly LoopDevice[]> {
-  return (await listLoopDevices()).filter(device => device.backingFile === request.file);
+  const names = [request.file, request.file + DELETED];
+  return (await listLoopDevices()).filter(device => names.includes(device.backingFile));
 }
 
 export interface LoopAttachment {
@@ -98,7 +95,7 @@ function lostRace(result: CommandResult): boolean {
  *   detached, `resource-exhausted` when other users of loop devices took each free one, `internal` otherwise.
  */
 export async function ensureLoopDevice(request: LoopAttachment, host: Host): Promise<LoopDevice> {
-  const present = (await findLoopDevices(request)).find(device => !device.deleted);
+  const present = (await findLoopDevices(request)).find(device => device.backingFile === request.file);
   if (present !== undefined) return requireSame(request, present);
   const flags = [
     ...(request.readOnly ? ['--read-only'] : []),
@@ -117,7 +114,7 @@ export async function ensureLoopDevice(request: LoopAttachment, host: Host): Pro
     if (attempt === ATTACH_ATTEMPTS) throw new DriverError('resource-exhausted', message);
     await pause(PAUSE, host);
   }
-  const attached = (await findLoopDevices(request)).find(device => !device.deleted);
+  const attached = (await findLoopDevices(request)).find(device => device.backingFile === request.file);
   if (attached === undefined) {
     throw new DriverError('aborted', `${request.file}: its loop device was detached by somebody else`);
   }
