@@ -1,0 +1,60 @@
+import { once } from 'node:events';
+import { pino } from 'pino';
+import { describeOptions, parseServeOptions } from '../config/options.ts';
+import type { CliCommand } from './command.ts';
+import { createDrivers, type Driver } from './drivers.ts';
+import { VERSION } from './version.ts';
+
+function printHelp(): void {
+  console.log(
+    'Serves the RBD and CephFS drivers, each on its own socket, until SIGTERM or SIGINT.\n\n' +
+      `Usage: csi-driver-ceph serve [OPTIONS]\n\nOptions, each also as an environment variable:\n${describeOptions()}`,
+  );
+}
+
+/** Resolves with the first signal that asks the driver to end. */
+async function waitForSignal(): Promise<string> {
+  const stop = new AbortController();
+  const names = ['SIGTERM', 'SIGINT'] as const;
+  const waits = names.map(name => once(process, name, { signal: stop.signal }).then(() => name));
+  const name = await Promise.race(waits);
+  stop.abort();
+  await Promise.allSettled(waits);
+  return name;
+}
+
+async function stopDriver(driver: Driver, bound: number): Promise<void> {
+  await driver.server.drain(bound);
+  await Promise.all(driver.background.map(background => background.drain()));
+}
+
+export const serveCommand: CliCommand = {
+  name: 'serve',
+  summary: 'serve the CSI drivers',
+
+  async run(argv) {
+    if (argv.includes('--help') || argv.includes('-h')) {
+      printHelp();
+      return 0;
+    }
+    const options = parseServeOptions(argv, process.env);
+    const log = pino({ level: options.logLevel, base: {}, timestamp: pino.stdTimeFunctions.isoTime });
+    process.on('unhandledRejection', reason => {
+      log.fatal({ err: reason }, 'a promise was rejected that nobody waits for: this is a defect; stopping');
+      process.exitCode = 1;
+      process.kill(process.pid, 'SIGTERM');
+    });
+    const drivers = createDrivers(options, driver => log.child({ driver }));
+    const stopped = waitForSignal();
+    for (const driver of drivers) {
+      const endpoint = await driver.server.listen();
+      for (const background of driver.background) background.start();
+      log.info({ driver: driver.name, endpoint, version: VERSION }, 'serving');
+    }
+    const signal = await stopped;
+    log.info({ signal }, 'stopping: calls in flight may end');
+    await Promise.all(drivers.map(driver => stopDriver(driver, options.drainTimeout)));
+    log.info({}, 'stopped');
+    return process.exitCode === 1 ? 1 : 0;
+  },
+};
