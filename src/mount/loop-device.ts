@@ -118,6 +118,12 @@ export async function ensureLoopDevice(request: LoopAttachment, host: Host): Pro
   if (attached === undefined) {
     throw new DriverError('aborted', `${request.file}: its loop device was detached by somebody else`);
   }
+  if (attached.readOnly && !request.readOnly) {
+    // `blockdev --setro` outlives the file that a loop device was attached to when somebody ran it.
+    const args = ['--setrw', attached.path];
+    await requireOutput({ program: 'blockdev', args, timeout: QUICK }, host);
+    return { ...attached, readOnly: false };
+  }
   return attached;
 }
 

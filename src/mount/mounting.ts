@@ -70,7 +70,9 @@ export async function mountFileSystem(request: FileSystemMount, host: Host): Pro
     return;
   }
   await ensureMountPoint({ path, type: 'directory' }, host);
-  const flags = options.length === 0 ? [] : ['--options', options.join(',')];
+  // Without --read-write, mount would quietly mount a write-protected device read-only.
+  const writable = isReadOnly(options) ? [] : ['--read-write'];
+  const flags = options.length === 0 ? writable : [...writable, '--options', options.join(',')];
   await runMount(['--types', fsType, ...flags, device.path, path], path, host);
 }
 

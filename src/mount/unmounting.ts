@@ -31,8 +31,8 @@ function unmountCommand(path: string, flags: readonly string[]) {
   };
 }
 
-/** Whether the daemon of a FUSE mount has died, which no waiting heals. */
-async function isDead(mount: Mount, host: Host): Promise<boolean> {
+/** Whether the daemon of a FUSE mount has died, which no waiting heals; false for any other mount. */
+export async function isDeadFuse(mount: Mount, host: Host): Promise<boolean> {
   if (!/^fuse(\.|$)/.test(mount.fsType)) return false;
   const command = { program: 'stat', args: ['--file-system', mount.path], timeout: PROBE_TIMEOUT };
   const result = await runBounded(command, host);
@@ -58,7 +58,7 @@ async function unmountTop(mount: Mount, host: Host): Promise<void> {
     const result = await host.exec(unmountCommand(path, []), host.context);
     if (result.exitCode === 0) return;
     if (mountAt(await listMounts(host), path)?.id !== mount.id) return;
-    if (result.stderr.includes(DEAD_FUSE) || (await isDead(mount, host))) {
+    if (result.stderr.includes(DEAD_FUSE) || (await isDeadFuse(mount, host))) {
       const lazy = await host.exec(unmountCommand(path, ['--lazy']), host.context);
       if (lazy.exitCode === 0) return;
       await refuse(mount, lazy, host);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mountAt, parseMounts } from '../../src/mount/mountinfo.ts';
@@ -9,9 +9,16 @@ import { mountAt, parseMounts } from '../../src/mount/mountinfo.ts';
 export interface FuseFile {
   readonly path: string;
   /** The daemon no longer answers, and whoever asks it waits. */
-  freeze(): void;
+  readonly freeze: () => Promise<void>;
   /** The daemon dies without unmounting. */
-  kill(): Promise<void>;
+  readonly kill: () => Promise<void>;
+}
+
+/** Whether each thread of a process is stopped. */
+function isStopped(pid: number): boolean {
+  return readdirSync(`/proc/${String(pid)}/task`).every(task =>
+    readFileSync(`/proc/${String(pid)}/task/${task}/stat`, 'utf8').includes(') T '),
+  );
 }
 
 /** QEMU's storage daemon, which serves a file of the directory as another file. */
@@ -30,6 +37,8 @@ export async function startFuseFile(directory: string): Promise<FuseFile> {
     ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   );
+  await once(daemon, 'spawn');
+  const { pid = 0 } = daemon;
   const ended = once(daemon, 'exit');
   while (mountAt(parseMounts(readFileSync('/proc/self/mountinfo', 'utf8')), path) === undefined) {
     if (daemon.exitCode !== null) throw new Error('qemu-storage-daemon did not start');
@@ -37,7 +46,10 @@ export async function startFuseFile(directory: string): Promise<FuseFile> {
   }
   return {
     path,
-    freeze: () => void daemon.kill('SIGSTOP'),
+    freeze: async () => {
+      daemon.kill('SIGSTOP');
+      while (!isStopped(pid)) await sleep(20);
+    },
     kill: async () => {
       daemon.kill('SIGKILL');
       await ended;

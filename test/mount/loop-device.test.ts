@@ -1,6 +1,6 @@
 import { mkdirSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readDevice, readDeviceSize } from '../../src/mount/block-device.ts';
 import {
   detachLoopDevices,
@@ -8,6 +8,7 @@ import {
   findLoopDevices,
   refreshLoopDevice,
 } from '../../src/mount/loop-device.ts';
+import { createFakeExec, createTestContext, type FakeExec } from '../exec/fake-exec.ts';
 import { describeOnNode, run } from './node-lab.ts';
 
 const MIB = 1024 * 1024;
@@ -87,5 +88,35 @@ describeOnNode('a loop device', lab => {
     const { host, directory } = lab();
     const file = join(directory, 'missing');
     await expect(ensureLoopDevice({ file, readOnly: false, directIo: false }, host)).rejects.toThrow(file);
+  });
+});
+
+describe('attaching a loop device', () => {
+  const file = '/no/such/image';
+  const argv = ['losetup', '--find', '--show', '--read-only', '--direct-io=on', file];
+  const busy = {
+    argv,
+    exitCode: 1,
+    stderr: 'losetup: failed to set up loop device: Device or resource busy',
+  };
+  const attach = (fake: FakeExec) =>
+    ensureLoopDevice(
+      { file, readOnly: true, directIo: true },
+      { exec: fake.exec, context: createTestContext() },
+    );
+
+  it('tries again when somebody else was quicker', async () => {
+    const fake = createFakeExec([busy, busy, { argv, exitCode: 1, stderr: 'losetup: another reason' }]);
+    await expect(attach(fake)).rejects.toMatchObject({
+      kind: 'internal',
+      message: `${file}: losetup exited 1: losetup: another reason`,
+    });
+    fake.expectAllUsed();
+  });
+
+  it('gives up when somebody else always is', async () => {
+    const fake = createFakeExec([busy, busy, busy, busy, busy]);
+    await expect(attach(fake)).rejects.toMatchObject({ kind: 'resource-exhausted' });
+    fake.expectAllUsed();
   });
 });

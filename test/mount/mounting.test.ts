@@ -45,6 +45,19 @@ describeOnNode('mounting a file system', lab => {
     ).rejects.toMatchObject({ kind: 'already-exists' });
   });
 
+  it('does not fall back to read-only for a write-protected device', async () => {
+    const { directory, host, createDevice } = lab();
+    const disk = createDevice(32);
+    run('mkfs.ext4', '-q', disk.device);
+    run('losetup', '--detach', disk.device);
+    const device = run('losetup', '--find', '--show', '--read-only', disk.file).trim();
+    const path = join(directory, 'path');
+    await expect(mountFileSystem({ device, path, fsType: 'ext4', options: [] }, host)).rejects.toMatchObject({
+      kind: 'failed-precondition',
+    });
+    await mountFileSystem({ device, path, fsType: 'ext4', options: ['ro'] }, host);
+  });
+
   it('passes on what the kernel says of a device that it cannot mount', async () => {
     const { directory, host, createDevice } = lab();
     const { device } = createDevice(32);

@@ -112,7 +112,7 @@ describeOnNode('statistics of what is mounted', lab => {
     const fuse = await startFuseFile(directory);
     try {
       const reader = createStatisticsReader({ ...host, limit: 500 });
-      fuse.freeze();
+      await fuse.freeze();
       expect(await reader({ path: fuse.path }, host.context)).toMatchObject({
         type: 'abnormal',
         message: expect.stringContaining('has not answered') as string,

@@ -68,6 +68,20 @@ describeOnNode('unmounting', lab => {
   });
 });
 
+describeOnNode('unmounting what does not answer', lab => {
+  it('does not wait for the daemon', async () => {
+    const { directory, host } = lab();
+    const fuse = await startFuseFile(directory);
+    try {
+      await fuse.freeze();
+      await unmountPath({ path: fuse.path }, host);
+      expect(mountAt(await readMounts(), fuse.path)).toBeUndefined();
+    } finally {
+      await fuse.kill();
+    }
+  });
+});
+
 describeOnNode('a mount point', lab => {
   it('is made with its directories, and removed when it is empty', async () => {
     const { directory, host } = lab();
