@@ -1,3 +1,4 @@
+import { lstat } from 'node:fs/promises';
 import { isReaderOnly } from '../grpc/capabilities.ts';
 import { DriverError } from '../model/errors.ts';
 import { listMounts, withoutDeadline, type Host } from '../mount/host.ts';
@@ -39,6 +40,17 @@ function refuseSecondTarget(request: PublishRequest, source: string, mounts: rea
 }
 
 /**
+ * The kernel would mount on what a link leads to, which nobody would look for when the volume is to be unpublished.
+ * Asked only while nothing is mounted there: a stuck mount would keep the question waiting for ever.
+ */
+async function refuseLink(path: string): Promise<void> {
+  const status = await lstat(path).catch(() => undefined);
+  if (status?.isSymbolicLink() === true) {
+    throw new DriverError('failed-precondition', `target_path: ${path} is a symbolic link; remove it first`);
+  }
+}
+
+/**
  * Makes a staged volume appear at the target path. Published so already: nothing is done. A failure takes away the
  * mount point that it made.
  * @throws DriverError `failed-precondition` when it is not staged, something else is at the target path, or a
@@ -51,12 +63,14 @@ export async function publishVolume(request: PublishRequest, host: Host): Promis
   const mounts = await listMounts(host);
   requireStaged(request, source, mounts);
   if (capability.mode === 'single-node-single-writer') refuseSecondTarget(request, source, mounts);
+  const isNew = mountAt(mounts, targetPath) === undefined;
+  if (isNew) await refuseLink(targetPath);
   // A read-only bind of a device node keeps nobody from writing: staging mapped the device itself read-only.
   const readOnly = !file && (request.readOnly || isReaderOnly(capability.mode));
   try {
     await bindMount({ source, target: targetPath, readOnly, file }, host);
   } catch (error) {
-    if (mountAt(mounts, targetPath) === undefined) {
+    if (isNew) {
       await removeMountPoint({ path: targetPath }, withoutDeadline(host)).catch(() => undefined);
     }
     throw error;
