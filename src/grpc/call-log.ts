@@ -24,7 +24,7 @@ function findText(request: object, fields: readonly string[]): string | undefine
 }
 
 /** What a call is about, for its line in the log: the volume's id or name, the snapshot's id. */
-export function describeSubject(request: object): object {
+function describeSubject(request: object): object {
   const volume = findText(request, volumeFields);
   const snapshot = findText(request, snapshotFields);
   return { ...(volume === undefined ? {} : { volume }), ...(snapshot === undefined ? {} : { snapshot }) };

@@ -15,7 +15,7 @@ const MAXIMUM_SOCKET_PATH = 107;
  * @throws DriverError `invalid-argument`
  */
 export function parseEndpoint(text: string): Endpoint {
-  const path = /^unix:(?:\/\/)?(\/.+)$/.exec(text)?.[1];
+  const path = /^unix:(?:\/\/)?(\/[^/].*)$/.exec(text)?.[1];
   if (path !== undefined) {
     if (Buffer.byteLength(path) <= MAXIMUM_SOCKET_PATH) return { type: 'unix', path };
     throw new DriverError(

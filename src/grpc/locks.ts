@@ -21,7 +21,7 @@ export interface Locks {
    * all expect the same type.
    * @throws DriverError `aborted` while another operation or another request holds a key.
    */
-  run<Result>(claim: Claim, call: Call, work: (call: Call) => Promise<Result>): Promise<Result>;
+  readonly run: <Result>(claim: Claim, call: Call, work: (call: Call) => Promise<Result>) => Promise<Result>;
 }
 
 interface Flight<Result> {

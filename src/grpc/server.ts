@@ -1,4 +1,4 @@
-import { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
+import { Server as GrpcServer, ServerCredentials, logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { chmod } from 'node:fs/promises';
 import { DriverError } from '../model/errors.ts';
@@ -34,6 +34,9 @@ export interface Server {
    */
   drain(bound?: number): Promise<void>;
 }
+
+// It writes plain text to stderr, between the driver's JSON lines, of errors that it also returns.
+setLogVerbosity(logVerbosity.NONE);
 
 function adaptUnary(
   calls: Calls,
