@@ -2,6 +2,9 @@
 
 import type { VolumeCapability as _csi_v1_VolumeCapability, VolumeCapability__Output as _csi_v1_VolumeCapability__Output } from '../../csi/v1/VolumeCapability.ts';
 
+/**
+ * Attaches a volume to a node, for drivers that have something to do for it.
+ */
 export interface ControllerPublishVolumeRequest {
   'volume_id'?: (string);
   'node_id'?: (string);
@@ -11,6 +14,9 @@ export interface ControllerPublishVolumeRequest {
   'volume_context'?: ({[key: string]: string});
 }
 
+/**
+ * Attaches a volume to a node, for drivers that have something to do for it.
+ */
 export interface ControllerPublishVolumeRequest__Output {
   'volume_id': (string);
   'node_id': (string);

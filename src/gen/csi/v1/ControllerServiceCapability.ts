@@ -66,11 +66,17 @@ export type _csi_v1_ControllerServiceCapability_RPC_Type =
 
 export type _csi_v1_ControllerServiceCapability_RPC_Type__Output = typeof _csi_v1_ControllerServiceCapability_RPC_Type[keyof typeof _csi_v1_ControllerServiceCapability_RPC_Type]
 
+/**
+ * Calls of the Controller service that are implemented; Kubernetes makes no others.
+ */
 export interface ControllerServiceCapability {
   'rpc'?: (_csi_v1_ControllerServiceCapability_RPC | null);
   'type'?: "rpc";
 }
 
+/**
+ * Calls of the Controller service that are implemented; Kubernetes makes no others.
+ */
 export interface ControllerServiceCapability__Output {
   'rpc'?: (_csi_v1_ControllerServiceCapability_RPC__Output | null);
   'type'?: "rpc";

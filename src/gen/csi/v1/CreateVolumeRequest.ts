@@ -5,6 +5,9 @@ import type { VolumeCapability as _csi_v1_VolumeCapability, VolumeCapability__Ou
 import type { VolumeContentSource as _csi_v1_VolumeContentSource, VolumeContentSource__Output as _csi_v1_VolumeContentSource__Output } from '../../csi/v1/VolumeContentSource.ts';
 import type { TopologyRequirement as _csi_v1_TopologyRequirement, TopologyRequirement__Output as _csi_v1_TopologyRequirement__Output } from '../../csi/v1/TopologyRequirement.ts';
 
+/**
+ * The name is the key of the call: the same name is the same volume.
+ */
 export interface CreateVolumeRequest {
   'name'?: (string);
   'capacity_range'?: (_csi_v1_CapacityRange | null);
@@ -16,6 +19,9 @@ export interface CreateVolumeRequest {
   'mutable_parameters'?: ({[key: string]: string});
 }
 
+/**
+ * The name is the key of the call: the same name is the same volume.
+ */
 export interface CreateVolumeRequest__Output {
   'name': (string);
   'capacity_range': (_csi_v1_CapacityRange__Output | null);

@@ -2,6 +2,9 @@
 
 import type { Long } from '@grpc/proto-loader';
 
+/**
+ * max_results bounds the entries of one message of the stream, not of the stream; 0: the driver chooses.
+ */
 export interface GetMetadataAllocatedRequest {
   'snapshot_id'?: (string);
   'starting_offset'?: (number | string | Long);
@@ -9,6 +12,9 @@ export interface GetMetadataAllocatedRequest {
   'secrets'?: ({[key: string]: string});
 }
 
+/**
+ * max_results bounds the entries of one message of the stream, not of the stream; 0: the driver chooses.
+ */
 export interface GetMetadataAllocatedRequest__Output {
   'snapshot_id': (string);
   'starting_offset': (string);

@@ -2,6 +2,9 @@
 
 import type { Long } from '@grpc/proto-loader';
 
+/**
+ * Ranges that differ in the target from what they were in the base; both are of the same volume.
+ */
 export interface GetMetadataDeltaRequest {
   'base_snapshot_id'?: (string);
   'target_snapshot_id'?: (string);
@@ -10,6 +13,9 @@ export interface GetMetadataDeltaRequest {
   'secrets'?: ({[key: string]: string});
 }
 
+/**
+ * Ranges that differ in the target from what they were in the base; both are of the same volume.
+ */
 export interface GetMetadataDeltaRequest__Output {
   'base_snapshot_id': (string);
   'target_snapshot_id': (string);

@@ -9,6 +9,9 @@ import type { GetPluginInfoResponse as _csi_v1_GetPluginInfoResponse, GetPluginI
 import type { ProbeRequest as _csi_v1_ProbeRequest, ProbeRequest__Output as _csi_v1_ProbeRequest__Output } from '../../csi/v1/ProbeRequest.ts';
 import type { ProbeResponse as _csi_v1_ProbeResponse, ProbeResponse__Output as _csi_v1_ProbeResponse__Output } from '../../csi/v1/ProbeResponse.ts';
 
+/**
+ * Served by every endpoint: who the driver is, and whether it can work.
+ */
 export interface IdentityClient extends grpc.Client {
   GetPluginCapabilities(argument: _csi_v1_GetPluginCapabilitiesRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_csi_v1_GetPluginCapabilitiesResponse__Output>): grpc.ClientUnaryCall;
   GetPluginCapabilities(argument: _csi_v1_GetPluginCapabilitiesRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_csi_v1_GetPluginCapabilitiesResponse__Output>): grpc.ClientUnaryCall;
@@ -39,6 +42,9 @@ export interface IdentityClient extends grpc.Client {
   
 }
 
+/**
+ * Served by every endpoint: who the driver is, and whether it can work.
+ */
 export interface IdentityHandlers extends grpc.UntypedServiceImplementation {
   GetPluginCapabilities: grpc.handleUnaryCall<_csi_v1_GetPluginCapabilitiesRequest__Output, _csi_v1_GetPluginCapabilitiesResponse>;
   

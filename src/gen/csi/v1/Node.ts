@@ -19,6 +19,9 @@ import type { NodeUnpublishVolumeResponse as _csi_v1_NodeUnpublishVolumeResponse
 import type { NodeUnstageVolumeRequest as _csi_v1_NodeUnstageVolumeRequest, NodeUnstageVolumeRequest__Output as _csi_v1_NodeUnstageVolumeRequest__Output } from '../../csi/v1/NodeUnstageVolumeRequest.ts';
 import type { NodeUnstageVolumeResponse as _csi_v1_NodeUnstageVolumeResponse, NodeUnstageVolumeResponse__Output as _csi_v1_NodeUnstageVolumeResponse__Output } from '../../csi/v1/NodeUnstageVolumeResponse.ts';
 
+/**
+ * Served on every node: brings a volume to the Pods that run there.
+ */
 export interface NodeClient extends grpc.Client {
   NodeExpandVolume(argument: _csi_v1_NodeExpandVolumeRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_csi_v1_NodeExpandVolumeResponse__Output>): grpc.ClientUnaryCall;
   NodeExpandVolume(argument: _csi_v1_NodeExpandVolumeRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_csi_v1_NodeExpandVolumeResponse__Output>): grpc.ClientUnaryCall;
@@ -94,6 +97,9 @@ export interface NodeClient extends grpc.Client {
   
 }
 
+/**
+ * Served on every node: brings a volume to the Pods that run there.
+ */
 export interface NodeHandlers extends grpc.UntypedServiceImplementation {
   NodeExpandVolume: grpc.handleUnaryCall<_csi_v1_NodeExpandVolumeRequest__Output, _csi_v1_NodeExpandVolumeResponse>;
   

@@ -2,6 +2,9 @@
 
 import type { VolumeCapability as _csi_v1_VolumeCapability, VolumeCapability__Output as _csi_v1_VolumeCapability__Output } from '../../csi/v1/VolumeCapability.ts';
 
+/**
+ * Once for a Pod: the staged volume appears at the target path.
+ */
 export interface NodePublishVolumeRequest {
   'volume_id'?: (string);
   'publish_context'?: ({[key: string]: string});
@@ -13,6 +16,9 @@ export interface NodePublishVolumeRequest {
   'volume_context'?: ({[key: string]: string});
 }
 
+/**
+ * Once for a Pod: the staged volume appears at the target path.
+ */
 export interface NodePublishVolumeRequest__Output {
   'volume_id': (string);
   'publish_context': ({[key: string]: string});

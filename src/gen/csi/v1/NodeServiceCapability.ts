@@ -39,11 +39,17 @@ export type _csi_v1_NodeServiceCapability_RPC_Type =
 
 export type _csi_v1_NodeServiceCapability_RPC_Type__Output = typeof _csi_v1_NodeServiceCapability_RPC_Type[keyof typeof _csi_v1_NodeServiceCapability_RPC_Type]
 
+/**
+ * Calls of the Node service that are implemented; Kubernetes makes no others.
+ */
 export interface NodeServiceCapability {
   'rpc'?: (_csi_v1_NodeServiceCapability_RPC | null);
   'type'?: "rpc";
 }
 
+/**
+ * Calls of the Node service that are implemented; Kubernetes makes no others.
+ */
 export interface NodeServiceCapability__Output {
   'rpc'?: (_csi_v1_NodeServiceCapability_RPC__Output | null);
   'type'?: "rpc";

@@ -2,6 +2,9 @@
 
 import type { VolumeCapability as _csi_v1_VolumeCapability, VolumeCapability__Output as _csi_v1_VolumeCapability__Output } from '../../csi/v1/VolumeCapability.ts';
 
+/**
+ * Once for a volume and node, before any NodePublishVolume: map, format, mount at the staging path.
+ */
 export interface NodeStageVolumeRequest {
   'volume_id'?: (string);
   'publish_context'?: ({[key: string]: string});
@@ -11,6 +14,9 @@ export interface NodeStageVolumeRequest {
   'volume_context'?: ({[key: string]: string});
 }
 
+/**
+ * Once for a volume and node, before any NodePublishVolume: map, format, mount at the staging path.
+ */
 export interface NodeStageVolumeRequest__Output {
   'volume_id': (string);
   'publish_context': ({[key: string]: string});

@@ -59,12 +59,18 @@ export interface _csi_v1_PluginCapability_VolumeExpansion__Output {
   'type': (_csi_v1_PluginCapability_VolumeExpansion_Type__Output);
 }
 
+/**
+ * What else the endpoint serves besides Identity and Node.
+ */
 export interface PluginCapability {
   'service'?: (_csi_v1_PluginCapability_Service | null);
   'volume_expansion'?: (_csi_v1_PluginCapability_VolumeExpansion | null);
   'type'?: "service"|"volume_expansion";
 }
 
+/**
+ * What else the endpoint serves besides Identity and Node.
+ */
 export interface PluginCapability__Output {
   'service'?: (_csi_v1_PluginCapability_Service__Output | null);
   'volume_expansion'?: (_csi_v1_PluginCapability_VolumeExpansion__Output | null);

@@ -7,6 +7,9 @@ import type { GetMetadataAllocatedResponse as _csi_v1_GetMetadataAllocatedRespon
 import type { GetMetadataDeltaRequest as _csi_v1_GetMetadataDeltaRequest, GetMetadataDeltaRequest__Output as _csi_v1_GetMetadataDeltaRequest__Output } from '../../csi/v1/GetMetadataDeltaRequest.ts';
 import type { GetMetadataDeltaResponse as _csi_v1_GetMetadataDeltaResponse, GetMetadataDeltaResponse__Output as _csi_v1_GetMetadataDeltaResponse__Output } from '../../csi/v1/GetMetadataDeltaResponse.ts';
 
+/**
+ * Which blocks of a raw block volume a snapshot holds, and which changed between two; for backups.
+ */
 export interface SnapshotMetadataClient extends grpc.Client {
   GetMetadataAllocated(argument: _csi_v1_GetMetadataAllocatedRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_csi_v1_GetMetadataAllocatedResponse__Output>;
   GetMetadataAllocated(argument: _csi_v1_GetMetadataAllocatedRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_csi_v1_GetMetadataAllocatedResponse__Output>;
@@ -20,6 +23,9 @@ export interface SnapshotMetadataClient extends grpc.Client {
   
 }
 
+/**
+ * Which blocks of a raw block volume a snapshot holds, and which changed between two; for backups.
+ */
 export interface SnapshotMetadataHandlers extends grpc.UntypedServiceImplementation {
   GetMetadataAllocated: grpc.handleServerStreamingCall<_csi_v1_GetMetadataAllocatedRequest__Output, _csi_v1_GetMetadataAllocatedResponse>;
   

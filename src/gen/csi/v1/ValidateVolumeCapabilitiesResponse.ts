@@ -16,11 +16,17 @@ export interface _csi_v1_ValidateVolumeCapabilitiesResponse_Confirmed__Output {
   'mutable_parameters': ({[key: string]: string});
 }
 
+/**
+ * Without `confirmed` the capabilities are not supported, and the message says why.
+ */
 export interface ValidateVolumeCapabilitiesResponse {
   'confirmed'?: (_csi_v1_ValidateVolumeCapabilitiesResponse_Confirmed | null);
   'message'?: (string);
 }
 
+/**
+ * Without `confirmed` the capabilities are not supported, and the message says why.
+ */
 export interface ValidateVolumeCapabilitiesResponse__Output {
   'confirmed': (_csi_v1_ValidateVolumeCapabilitiesResponse_Confirmed__Output | null);
   'message': (string);

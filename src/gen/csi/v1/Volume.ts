@@ -4,6 +4,9 @@ import type { VolumeContentSource as _csi_v1_VolumeContentSource, VolumeContentS
 import type { Topology as _csi_v1_Topology, Topology__Output as _csi_v1_Topology__Output } from '../../csi/v1/Topology.ts';
 import type { Long } from '@grpc/proto-loader';
 
+/**
+ * The volume_id is chosen by the driver; Kubernetes keeps it and gives it back in later calls.
+ */
 export interface Volume {
   'capacity_bytes'?: (number | string | Long);
   'volume_id'?: (string);
@@ -12,6 +15,9 @@ export interface Volume {
   'accessible_topology'?: (_csi_v1_Topology)[];
 }
 
+/**
+ * The volume_id is chosen by the driver; Kubernetes keeps it and gives it back in later calls.
+ */
 export interface Volume__Output {
   'capacity_bytes': (string);
   'volume_id': (string);

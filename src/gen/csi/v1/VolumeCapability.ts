@@ -17,6 +17,9 @@ export interface _csi_v1_VolumeCapability_BlockVolume__Output {
 
 // Original file: proto/csi.proto
 
+/**
+ * Writers and readers over all nodes; the two newer values say what SINGLE_NODE_WRITER left open.
+ */
 export const _csi_v1_VolumeCapability_AccessMode_Mode = {
   UNKNOWN: 'UNKNOWN',
   SINGLE_NODE_WRITER: 'SINGLE_NODE_WRITER',
@@ -28,6 +31,9 @@ export const _csi_v1_VolumeCapability_AccessMode_Mode = {
   SINGLE_NODE_MULTI_WRITER: 'SINGLE_NODE_MULTI_WRITER',
 } as const;
 
+/**
+ * Writers and readers over all nodes; the two newer values say what SINGLE_NODE_WRITER left open.
+ */
 export type _csi_v1_VolumeCapability_AccessMode_Mode =
   | 'UNKNOWN'
   | 0
@@ -46,6 +52,9 @@ export type _csi_v1_VolumeCapability_AccessMode_Mode =
   | 'SINGLE_NODE_MULTI_WRITER'
   | 7
 
+/**
+ * Writers and readers over all nodes; the two newer values say what SINGLE_NODE_WRITER left open.
+ */
 export type _csi_v1_VolumeCapability_AccessMode_Mode__Output = typeof _csi_v1_VolumeCapability_AccessMode_Mode[keyof typeof _csi_v1_VolumeCapability_AccessMode_Mode]
 
 export interface _csi_v1_VolumeCapability_MountVolume {
@@ -60,6 +69,9 @@ export interface _csi_v1_VolumeCapability_MountVolume__Output {
   'volume_mount_group': (string);
 }
 
+/**
+ * How a volume will be used: as a device or a file system, and from how many nodes.
+ */
 export interface VolumeCapability {
   'block'?: (_csi_v1_VolumeCapability_BlockVolume | null);
   'mount'?: (_csi_v1_VolumeCapability_MountVolume | null);
@@ -67,6 +79,9 @@ export interface VolumeCapability {
   'access_type'?: "block"|"mount";
 }
 
+/**
+ * How a volume will be used: as a device or a file system, and from how many nodes.
+ */
 export interface VolumeCapability__Output {
   'block'?: (_csi_v1_VolumeCapability_BlockVolume__Output | null);
   'mount'?: (_csi_v1_VolumeCapability_MountVolume__Output | null);

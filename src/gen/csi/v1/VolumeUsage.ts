@@ -20,6 +20,9 @@ export type _csi_v1_VolumeUsage_Unit =
 
 export type _csi_v1_VolumeUsage_Unit__Output = typeof _csi_v1_VolumeUsage_Unit[keyof typeof _csi_v1_VolumeUsage_Unit]
 
+/**
+ * One entry counts bytes, another one inodes.
+ */
 export interface VolumeUsage {
   'available'?: (number | string | Long);
   'total'?: (number | string | Long);
@@ -27,6 +30,9 @@ export interface VolumeUsage {
   'unit'?: (_csi_v1_VolumeUsage_Unit);
 }
 
+/**
+ * One entry counts bytes, another one inodes.
+ */
 export interface VolumeUsage__Output {
   'available': (string);
   'total': (string);
