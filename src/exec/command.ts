@@ -7,6 +7,8 @@ import type { Secret } from '../model/secret.ts';
  */
 export interface SecretFile {
   readonly secret: Secret;
+  /** What stands before the path, for a program that takes the path inside of an option: `secretfile=`. */
+  readonly prefix?: string;
 }
 
 export type Argument = string | SecretFile;

@@ -29,7 +29,7 @@ function prepareArguments(args: readonly Argument[]): PreparedArguments {
   const prepared = args.map(argument => {
     if (typeof argument === 'string') return argument;
     descriptors.push(openSecretFile(argument.secret) as Descriptor);
-    return `/proc/self/fd/${FIRST_EXTRA_DESCRIPTOR + descriptors.length - 1}`;
+    return `${argument.prefix ?? ''}/proc/self/fd/${FIRST_EXTRA_DESCRIPTOR + descriptors.length - 1}`;
   });
   return { args: prepared, descriptors };
 }

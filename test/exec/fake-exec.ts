@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { Argument, Command, CommandResult, Exec } from '../../src/exec/command.ts';
 import type { Context } from '../../src/model/call.ts';
 
-/** An expected call: the program with its arguments (`***` stands for a secret), and what it answers. */
+/** An expected call: the program with its arguments (`***` stands for a secret's file), and what it answers. */
 export interface ScriptedCall {
   readonly argv: readonly (string | RegExp)[];
   readonly exitCode?: number;
@@ -21,7 +21,7 @@ export interface FakeExec {
 }
 
 function printArgument(argument: Argument): string {
-  return typeof argument === 'string' ? argument : '***';
+  return typeof argument === 'string' ? argument : `${argument.prefix ?? ''}***`;
 }
 
 function matches(expected: readonly (string | RegExp)[], actual: readonly string[]): boolean {

@@ -1,0 +1,135 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connectionArguments } from '../../ceph/connection.ts';
+import { EBUSY, failureOf } from '../../ceph/failure.ts';
+import type { Exec } from '../../exec/command.ts';
+import { DriverError } from '../../model/errors.ts';
+import { describeFailure, type Host } from '../../mount/host.ts';
+import { exists, findMissingModule } from './kernel-module.ts';
+import { imageSpec, type Mapper, type MapRequest, type Mapping, type NodeImage } from './mapper.ts';
+
+/** Milliseconds. */
+const MAP_TIMEOUT = 60_000;
+/** What the kernel shows for a mapping of the image itself, not of one of its snapshots. */
+const NO_SNAPSHOT = '-';
+
+export interface KernelMapperDependencies {
+  readonly exec: Exec;
+  /** Default: `/sys`. */
+  readonly sysfs?: string;
+  /** The socket of udev; where there is none, `rbd` must be told so, or it waits for it for ever. */
+  readonly udevSocket?: string;
+}
+
+interface KernelDevice {
+  readonly number: string;
+  readonly pool: string;
+  readonly namespace: string;
+  readonly image: string;
+  readonly imageId: string;
+  readonly snapshot: string;
+}
+
+function isSameImage(device: KernelDevice, image: NodeImage): boolean {
+  if (device.snapshot !== NO_SNAPSHOT || device.pool !== image.pool) return false;
+  if (device.namespace !== (image.namespace ?? '')) return false;
+  // By its ID where that is known: the name of an image can change, and exist in two clusters.
+  return image.imageId === undefined ? device.image === image.image : device.imageId === image.imageId;
+}
+
+/** Maps with the kernel's own client, the fastest one. */
+export function createKernelMapper(dependencies: KernelMapperDependencies): Mapper {
+  const { exec, sysfs = '/sys', udevSocket = '/run/udev/control' } = dependencies;
+  const bus = join(sysfs, 'bus/rbd');
+
+  async function readDevice(number: string): Promise<KernelDevice | undefined> {
+    const read = async (name: string) => (await readFile(join(bus, 'devices', number, name), 'utf8')).trim();
+    try {
+      const [pool, image, imageId, snapshot] = await Promise.all(
+        ['pool', 'name', 'image_id', 'current_snap'].map(read),
+      );
+      // Kernels before 4.19 know no namespaces.
+      const namespace = await read('pool_ns').catch(() => '');
+      if (pool === undefined || image === undefined) return undefined;
+      return { number, pool, namespace, image, imageId: imageId ?? '', snapshot: snapshot ?? NO_SNAPSHOT };
+    } catch {
+      // It was unmapped while we looked.
+      return undefined;
+    }
+  }
+
+  async function findDevice(image: NodeImage): Promise<KernelDevice | undefined> {
+    const numbers = await readdir(join(bus, 'devices')).catch(() => []);
+    const devices = await Promise.all(numbers.map(readDevice));
+    return devices.find(device => device !== undefined && isSameImage(device, image));
+  }
+
+  async function isReadOnly(number: string): Promise<boolean> {
+    const text = await readFile(join(sysfs, 'block', `rbd${number}`, 'ro'), 'utf8').catch(() => '0');
+    return text.trim() === '1';
+  }
+
+  async function find(image: NodeImage): Promise<Mapping | undefined> {
+    const device = await findDevice(image);
+    if (device === undefined) return undefined;
+    return { device: `/dev/rbd${device.number}`, readOnly: await isReadOnly(device.number) };
+  }
+
+  async function optionArguments(options: readonly string[]): Promise<readonly string[]> {
+    const all = (await exists(udevSocket)) ? options : ['noudev', ...options];
+    return all.length === 0 ? [] : ['--options', all.join(',')];
+  }
+
+  /**
+   * The lock of the image passes between clients as usual, without `exclusive`: a client that keeps it to itself
+   * lets nobody snapshot or resize the image. A second writer is refused before it maps.
+   */
+  async function map(request: MapRequest, host: Host): Promise<Mapping> {
+    const args = [
+      'device',
+      'map',
+      ...connectionArguments(request.connection),
+      '--device-type',
+      'krbd',
+      ...(request.readOnly ? ['--read-only'] : []),
+      ...(await optionArguments(request.options)),
+      imageSpec(request),
+    ];
+    const result = await host.exec({ program: 'rbd', args, timeout: MAP_TIMEOUT }, host.context);
+    if (result.exitCode !== 0) {
+      const what = `krbd: mapping ${imageSpec(request)}`;
+      throw failureOf(result, { what, connection: request.connection });
+    }
+    return { device: result.stdout.trim(), readOnly: request.readOnly };
+  }
+
+  async function unmap(image: NodeImage, options: readonly string[], host: Host): Promise<void> {
+    const mapping = await find(image);
+    if (mapping === undefined) return;
+    const args = ['device', 'unmap', '--conf', '/dev/null', '--device-type', 'krbd'];
+    const command = {
+      program: 'rbd',
+      args: [...args, ...(await optionArguments(options)), mapping.device],
+      timeout: MAP_TIMEOUT,
+    };
+    const result = await host.exec(command, host.context);
+    if (result.exitCode === 0 || (await find(image))?.device !== mapping.device) return;
+    throw new DriverError(
+      result.exitCode === EBUSY ? 'failed-precondition' : 'internal',
+      `${mapping.device} (${imageSpec(image)}): ${describeFailure(command, result)}`,
+    );
+  }
+
+  return {
+    name: 'krbd',
+    findObstacle: async context => await findMissingModule('rbd', bus, exec, context),
+    find,
+    map,
+    unmap,
+    async refresh(image) {
+      const device = await findDevice(image);
+      // The kernel is told by Ceph, too; this makes it look now.
+      if (device !== undefined) await writeFile(join(bus, 'devices', device.number, 'refresh'), '1');
+    },
+  };
+}
