@@ -69,7 +69,7 @@ export function createCalls(options: CallsOptions): Calls {
       if (draining) throw new DriverError('unavailable', 'the driver is shutting down');
       const result = await handle(call);
       // A caller that is gone has seen this code, whatever the handler made of it.
-      const gone = call.signal.aborted ? toStatus(call.signal.reason, call.requestId) : undefined;
+      const gone = surface.cancelled ? toStatus(call.signal.reason, call.requestId) : undefined;
       finish(gone ?? { code: status.OK, details: '' });
       return { result };
     } catch (error) {

@@ -147,6 +147,25 @@ describe('drain', () => {
     expect(end?.fields).toMatchObject({ code: 'UNAVAILABLE', volume: 'v' });
   });
 
+  test('answers a call that comes to its end in spite of the abort', async () => {
+    const entered = createGate();
+    const { server, client, log } = await startServer({
+      Controller: createController({
+        DeleteVolume: async (_request, call) => {
+          entered.open();
+          await abortOf(call.signal);
+          return {};
+        },
+      }),
+    });
+    const running = client.call(csi.Controller.DeleteVolume, { volume_id: 'v' });
+    await entered.opened;
+    const drained = server.drain(0);
+    expect(await running).toEqual({});
+    await drained;
+    expect(log.lines.at(-1)?.fields).toMatchObject({ method: 'DeleteVolume', code: 'OK' });
+  });
+
   test('frees the socket', async () => {
     const { server, endpoint } = await startServer({});
     await server.drain();
