@@ -1,5 +1,5 @@
-import type { Snapshot as WireSnapshot } from '../gen/csi/v1/Snapshot.ts';
 import type { GetCapacityResponse } from '../gen/csi/v1/GetCapacityResponse.ts';
+import type { Snapshot as WireSnapshot } from '../gen/csi/v1/Snapshot.ts';
 import type { Volume as WireVolume } from '../gen/csi/v1/Volume.ts';
 import type { VolumeCondition as WireCondition } from '../gen/csi/v1/VolumeCondition.ts';
 import type { VolumeContentSource } from '../gen/csi/v1/VolumeContentSource.ts';

@@ -1,8 +1,8 @@
+import { requireText } from '../grpc/fields.ts';
 import type { ControllerService } from '../grpc/service.ts';
-import type { VolumeSpec } from '../model/volume.ts';
 import type { ControllerBackend } from '../model/controller-backend.ts';
 import { DriverError } from '../model/errors.ts';
-import { requireText } from '../grpc/fields.ts';
+import type { VolumeSpec } from '../model/volume.ts';
 import { unimplemented, type ControllerDependencies } from './dependencies.ts';
 import { parsePageRequest } from './page-requests.ts';
 import { formatCapacity, formatStatus, formatVolume } from './responses.ts';
@@ -25,6 +25,8 @@ type VolumeReads = Pick<
   ControllerService,
   'ValidateVolumeCapabilities' | 'ControllerGetVolume' | 'ListVolumes' | 'GetCapacity'
 >;
+
+const volumeKey = (volumeId: string) => `volume:${volumeId}`;
 
 /** What a backend without the optional methods cannot make of a volume. */
 function refuseUnsupported(spec: VolumeSpec, backend: ControllerBackend): void {
@@ -117,8 +119,4 @@ export function createVolumeReads({ backend }: ControllerDependencies): VolumeRe
       return formatCapacity(await backend.getCapacity(query, call));
     },
   };
-}
-
-function volumeKey(volumeId: string): string {
-  return `volume:${volumeId}`;
 }

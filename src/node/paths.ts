@@ -1,6 +1,6 @@
-import { resolveMountPath } from '../mount/mountinfo.ts';
 import { showValue } from '../grpc/fields.ts';
 import { DriverError } from '../model/errors.ts';
+import { resolveMountPath } from '../mount/mountinfo.ts';
 
 /** Linux: PATH_MAX, without the closing NUL. CSI lets paths be longer than its other texts. */
 const MAXIMUM_PATH = 4095;

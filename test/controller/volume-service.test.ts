@@ -174,7 +174,7 @@ describe('calls for the same volume', () => {
         volume_content_source: { volume: { volume_id: 'source' } },
       }),
     );
-    await vi.waitFor(() => expect(started).toHaveLength(2));
+    await vi.waitFor(() => expect(started).toHaveLength(2), { timeout: 20_000 });
     finish('a');
     finish('b');
     await expect(Promise.all(clones)).resolves.toHaveLength(2);
@@ -186,7 +186,7 @@ describe('calls for the same volume', () => {
     const caller = new AbortController();
     const call = createTestCall('CreateVolume', { signal: caller.signal });
     const creation = invoke(Controller.CreateVolume, service.CreateVolume, pvc, call);
-    await vi.waitFor(() => expect(started).toHaveLength(1));
+    await vi.waitFor(() => expect(started).toHaveLength(1), { timeout: 20_000 });
     expect(started[0]?.signal.aborted).toBe(false);
     caller.abort(new DriverError('cancelled', 'gone'));
     expect(started[0]?.signal.aborted).toBe(true);
