@@ -1,0 +1,69 @@
+/** What differs between two clusters. */
+export interface ClusterIdentity {
+  readonly directory: string;
+  readonly fsid: string;
+  /** `[v2:…,v1:…]` */
+  readonly monitor: string;
+}
+
+/** Size of the file behind each OSD; it is sparse, so that it takes what is written only. */
+const OSD_BYTES = 20n * 1024n ** 3n;
+
+/**
+ * The ceph.conf of a one-node cluster for tests: one copy of everything, everything on the loopback interface, and
+ * everything that it writes in its own directory.
+ */
+export function formatConfiguration({ directory, fsid, monitor }: ClusterIdentity): string {
+  return `[global]
+fsid = ${fsid}
+mon host = ${monitor}
+mon initial members = a
+public network = 127.0.0.0/8
+auth cluster required = cephx
+auth service required = cephx
+auth client required = cephx
+auth allow insecure global id reclaim = false
+keyring = ${directory}/keyring
+run dir = ${directory}/run
+admin socket =
+osd pool default size = 1
+osd pool default min size = 1
+osd pool default pg num = 8
+osd pool default pgp num = 8
+osd pool default pg autoscale mode = off
+osd crush chooseleaf type = 0
+mon allow pool size one = true
+mon allow pool delete = true
+mon warn on pool no redundancy = false
+mon max pg per osd = 1000
+
+[client]
+log file =
+
+[mon]
+mon data = ${directory}/mon.a
+mon cluster log file = ${directory}/log/cluster.log
+# The share of the disk that is free says nothing about a cluster that is thrown away soon.
+mon data avail warn = 1
+mon data avail crit = 1
+mgr initial modules = iostat
+log file = ${directory}/log/$name.log
+
+[mgr]
+mgr data = ${directory}/mgr.x
+log file = ${directory}/log/$name.log
+
+[osd]
+osd data = ${directory}/$name
+osd objectstore = bluestore
+bluestore block size = ${OSD_BYTES}
+bluestore block create = true
+bluestore fsck on mount = false
+osd memory target = 939524096
+log file = ${directory}/log/$name.log
+
+[mds]
+mds data = ${directory}/mds.m
+log file = ${directory}/log/$name.log
+`;
+}

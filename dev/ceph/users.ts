@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+
+/** What a Ceph entity may do, by the service that it asks. */
+export type Capabilities = Readonly<Partial<Record<'mon' | 'mgr' | 'osd' | 'mds', string>>>;
+
+/** An entry of a keyring. */
+export interface KeyringEntry {
+  readonly entity: string;
+  readonly key: string;
+  readonly capabilities: Capabilities;
+}
+
+export const POOLS = { replicated: 'rbd', erasureCoded: 'rbd-ec' } as const;
+export const FILE_SYSTEM = 'cephfs';
+/** The driver's default subvolume group. */
+const SUBVOLUME_GROUP = 'csi';
+
+const rbdPools = Object.values(POOLS)
+  .map(pool => `profile rbd pool=${pool}`)
+  .join(', ');
+
+/** The users that docs/users.md tells administrators to make, with these capabilities and no more. */
+export const CSI_USERS = {
+  rbdProvisioner: {
+    userId: 'csi-rbd-provisioner',
+    capabilities: { mon: 'profile rbd', osd: rbdPools },
+  },
+  rbdNode: {
+    userId: 'csi-rbd-node',
+    capabilities: { mon: 'profile rbd', osd: rbdPools },
+  },
+  cephfsProvisioner: {
+    userId: 'csi-cephfs-provisioner',
+    capabilities: { mon: 'allow r', mgr: 'allow module volumes rw' },
+  },
+  cephfsNode: {
+    userId: 'csi-cephfs-node',
+    capabilities: {
+      mon: `allow r fsname=${FILE_SYSTEM}`,
+      mds: `allow rw fsname=${FILE_SYSTEM} path=/volumes/${SUBVOLUME_GROUP}`,
+      osd: `allow rw tag cephfs data=${FILE_SYSTEM}`,
+    },
+  },
+  driver: {
+    userId: 'csi-driver',
+    capabilities: { mon: 'profile rbd', mgr: 'allow module volumes rw', osd: rbdPools },
+  },
+} as const satisfies Record<string, { userId: string; capabilities: Capabilities }>;
+
+/** What Ceph's own documentation gives an administrator and each kind of daemon. */
+export const ENTITY_CAPABILITIES = {
+  'mon.': { mon: 'allow *' },
+  'client.admin': { mon: 'allow *', mgr: 'allow *', osd: 'allow *', mds: 'allow *' },
+  mgr: { mon: 'allow profile mgr', osd: 'allow *', mds: 'allow *' },
+  osd: { mon: 'allow profile osd', mgr: 'allow profile osd', osd: 'allow *' },
+  mds: { mon: 'allow profile mds', mgr: 'allow profile mds', osd: 'allow rwx', mds: 'allow *' },
+} as const satisfies Record<string, Capabilities>;
+
+/** A new cephx key: type 1 (AES), the time of its making, and 16 random bytes with their length in front. */
+export function createKey(): string {
+  const head = Buffer.alloc(12);
+  head.writeUInt16LE(1, 0);
+  head.writeUInt32LE(Math.floor(Date.now() / 1000), 2);
+  head.writeUInt16LE(16, 10);
+  return Buffer.concat([head, randomBytes(16)]).toString('base64');
+}
+
+export function formatKeyring(entries: readonly KeyringEntry[]): string {
+  return entries
+    .map(({ entity, key, capabilities }) => {
+      const lines = Object.entries(capabilities).map(
+        ([service, grant]) => `\tcaps ${service} = "${grant}"\n`,
+      );
+      return `[${entity}]\n\tkey = ${key}\n${lines.join('')}`;
+    })
+    .join('');
+}

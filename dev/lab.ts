@@ -1,0 +1,73 @@
+/** `npm run lab -- ceph up|down|status [--name NAME]`: a real one-node Ceph for experiments and tests. */
+import { parseArgs } from 'node:util';
+import { bringUp } from './ceph/bring-up.ts';
+import { findCluster, type Cluster } from './ceph/cluster.ts';
+import { isRunning } from './ceph/daemon.ts';
+import { runAsAdmin } from './ceph/program.ts';
+import { takeDown } from './ceph/take-down.ts';
+
+const USAGE = 'usage: npm run lab -- ceph up|down|status [--name NAME]';
+
+function printAccess(cluster: Cluster): void {
+  console.log(`cluster ID      ${cluster.clusterId}`);
+  console.log(`monitors        ${cluster.monitors.join(' ')}`);
+  console.log(`as admin        ceph --conf ${cluster.conf} status`);
+  console.log(`for the driver  --clusters-file ${cluster.clustersFile}`);
+  console.log(`                --credentials-dir ${cluster.credentialsDirectory}`);
+  console.log(`users and keys  ${cluster.directory}/lab.json`);
+}
+
+async function up(name: string): Promise<void> {
+  const started = performance.now();
+  const elapsed = () => `${((performance.now() - started) / 1000).toFixed(1)} s`;
+  const cluster = await bringUp(name, step => console.log(`${elapsed().padStart(7)}  ${step}`));
+  console.log(`${elapsed().padStart(7)}  cluster "${name}" is up`);
+  printAccess(cluster);
+}
+
+async function status(name: string): Promise<number> {
+  const cluster = await findCluster(name);
+  if (cluster === undefined) {
+    console.log(`cluster "${name}" is not up`);
+    return 1;
+  }
+  printAccess(cluster);
+  for (const daemon of cluster.daemons) {
+    console.log(
+      `${daemon.padEnd(15)} ${(await isRunning(cluster.directory, daemon)) ? 'runs' : 'does not run'}`,
+    );
+  }
+  console.log(await runAsAdmin(cluster, 'ceph', ['--connect-timeout', '10', 'status']));
+  return 0;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    options: { name: { type: 'string', default: 'lab' } },
+    allowPositionals: true,
+  });
+  const [kind, action] = positionals;
+  if (kind !== 'ceph' || positionals.length !== 2) throw new Error(USAGE);
+  switch (action) {
+    case 'up':
+      await up(values.name);
+      return 0;
+    case 'down':
+      await takeDown(values.name);
+      console.log(`cluster "${values.name}" is down`);
+      return 0;
+    case 'status':
+      return await status(values.name);
+    case undefined:
+    default:
+      throw new Error(USAGE);
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
