@@ -214,11 +214,16 @@ describeOnNode('publishing a raw block device', lab => {
     const node = createNode(lab());
     const { device } = lab().createDevice(8);
     run('blockdev', '--setro', device);
-    await stageBlockDevice({ device, stagingPath: node.path('staging') }, lab().host);
-    const wire = { volume_capability: blockCapability('MULTI_NODE_READER_ONLY'), readonly: true };
-    await node.publish('target', wire);
-    await node.publish('target', wire);
-    expect(statSync(node.path('target')).isBlockDevice()).toBe(true);
+    try {
+      await stageBlockDevice({ device, stagingPath: node.path('staging') }, lab().host);
+      const wire = { volume_capability: blockCapability('MULTI_NODE_READER_ONLY'), readonly: true };
+      await node.publish('target', wire);
+      await node.publish('target', wire);
+      expect(statSync(node.path('target')).isBlockDevice()).toBe(true);
+    } finally {
+      // It would outlive the loop device, and be read-only to whoever gets that next.
+      run('blockdev', '--setrw', device);
+    }
   });
 });
 
