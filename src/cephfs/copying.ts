@@ -1,0 +1,100 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createHash } from 'node:crypto';
+import type { CephAccess } from '../ceph/ceph-command.ts';
+import {
+  cancelClone,
+  ensureSnapshot,
+  readCloneStatus,
+  removeSnapshot,
+  startClone,
+  type CloneStatus,
+  type SnapshotPlace,
+} from '../ceph/fs-snapshot.ts';
+import { printPlace, removeSubvolume, type SubvolumePlace } from '../ceph/fs-subvolume.ts';
+import { DriverError } from '../model/errors.ts';
+
+/** Snapshots by this prefix are the driver's own, of a volume that is being cloned. */
+const TEMPORARY_PREFIX = 'csi-clone-';
+/** Milliseconds that one call waits for a copy: a small one is complete by then. */
+const PATIENCE = 5_000;
+const POLL_INTERVAL = 400;
+
+/** What a volume is copied from. */
+export type CopySource =
+  | { readonly type: 'snapshot'; readonly place: SnapshotPlace }
+  | { readonly type: 'volume'; readonly place: SubvolumePlace };
+
+export function isTemporarySnapshot(name: string): boolean {
+  return name.startsWith(TEMPORARY_PREFIX);
+}
+
+/** The snapshot by which a volume is cloned: its name follows from the clone's, so that a retry finds it. */
+function temporarySnapshot(source: SubvolumePlace, target: SubvolumePlace): SnapshotPlace {
+  const digest = createHash('sha256').update(printPlace(target)).digest('hex').slice(0, 16);
+  return { ...source, snapshot: `${TEMPORARY_PREFIX}${digest}` };
+}
+
+function describeProgress(target: SubvolumePlace, status: CloneStatus | undefined): DriverError {
+  const progress = status?.progress === undefined ? '' : `, ${status.progress}`;
+  return new DriverError(
+    'aborted',
+    `the copy to ${printPlace(target)} is not complete yet (${status?.state ?? 'unknown'}${progress}); ` +
+      'repeat the call',
+  );
+}
+
+/** Begins the copy. For a volume, first makes the snapshot that is copied. */
+export async function beginCopy(
+  request: { readonly source: CopySource; readonly target: SubvolumePlace; readonly pool?: string },
+  access: CephAccess,
+): Promise<void> {
+  const { source, target, pool } = request;
+  const snapshot = source.type === 'snapshot' ? source.place : temporarySnapshot(source.place, target);
+  if (source.type === 'volume') await ensureSnapshot(snapshot, access);
+  await startClone({ source: snapshot, target, ...(pool === undefined ? {} : { pool }) }, access);
+}
+
+/**
+ * Waits a little for a copy to be complete. A failed one is removed, for the next call to begin anew.
+ * @throws DriverError `aborted` with the progress while it goes on or after it failed.
+ */
+export async function awaitCopy(target: SubvolumePlace, access: CephAccess): Promise<void> {
+  const end = performance.now() + PATIENCE;
+  for (;;) {
+    const status = await readCloneStatus(target, access);
+    if (status?.state === 'complete') return;
+    if (status?.state === 'failed' || status?.state === 'canceled') {
+      await removeSubvolume(target, { force: true }, access);
+      throw new DriverError(
+        'aborted',
+        `the copy to ${printPlace(target)} ${status.state === 'failed' ? 'has failed' : 'was cancelled'} and ` +
+          'has been removed; repeat the call',
+      );
+    }
+    if (status === undefined || performance.now() > end) throw describeProgress(target, status);
+    await sleep(POLL_INTERVAL, undefined, { signal: access.context.signal }).catch(() => undefined);
+  }
+}
+
+/** Takes away the snapshot by which a volume was cloned; `busy` is left to the next call that passes here. */
+export async function finishCopy(
+  source: CopySource,
+  target: SubvolumePlace,
+  access: CephAccess,
+): Promise<void> {
+  if (source.type === 'volume') await removeSnapshot(temporarySnapshot(source.place, target), access);
+}
+
+/**
+ * Removes a subvolume whose copy is not complete: the copy is cancelled first.
+ * @throws DriverError `aborted` while the manager has not stopped it.
+ */
+export async function removeUnfinished(target: SubvolumePlace, access: CephAccess): Promise<void> {
+  const status = await readCloneStatus(target, access);
+  if (status?.state === 'pending' || status?.state === 'in-progress') await cancelClone(target, access);
+  const removal = await removeSubvolume(target, { force: true }, access);
+  if (removal !== 'gone') throw describeProgress(target, await readCloneStatus(target, access));
+  if (status?.source !== undefined && isTemporarySnapshot(status.source.snapshot)) {
+    await removeSnapshot(status.source, access);
+  }
+}

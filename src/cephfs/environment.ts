@@ -1,0 +1,47 @@
+import type { CephAccess, RunCeph } from '../ceph/ceph-command.ts';
+import type { Cluster, ClusterSource } from '../config/clusters.ts';
+import type { CredentialSource } from '../config/credentials.ts';
+import type { Exec } from '../exec/command.ts';
+import type { Context } from '../model/call.ts';
+import { DriverError } from '../model/errors.ts';
+import type { Secrets } from '../model/secret.ts';
+import { adminConnection } from './credentials.ts';
+
+/** What the controller's functions work with. */
+export interface Environment {
+  readonly exec: Exec;
+  readonly runCeph: RunCeph;
+  readonly clusters: ClusterSource;
+  readonly ownCredentials: CredentialSource;
+}
+
+/** A cluster as the provisioner of a request may use it. @throws DriverError `invalid-argument` */
+export function openCluster(
+  cluster: Cluster,
+  secrets: Secrets,
+  environment: Environment,
+  context: Context,
+): CephAccess {
+  return { run: environment.runCeph, connection: adminConnection(cluster, secrets), context };
+}
+
+/** A cluster as the driver itself may use it, or undefined where it has no credentials of its own there. */
+export function openOwnCluster(
+  cluster: Cluster,
+  environment: Environment,
+  context: Context,
+): CephAccess | undefined {
+  const credentials = environment.ownCredentials(cluster.clusterId);
+  if (credentials === undefined) return undefined;
+  return { run: environment.runCeph, connection: { monitors: cluster.monitors, ...credentials }, context };
+}
+
+/** @throws DriverError `failed-precondition` where the driver has no credentials of its own. */
+export function requireOwnCluster(cluster: Cluster, environment: Environment, context: Context): CephAccess {
+  const access = openOwnCluster(cluster, environment, context);
+  if (access !== undefined) return access;
+  throw new DriverError(
+    'failed-precondition',
+    `clusterID: the driver has no credentials of its own for "${cluster.clusterId}", and this call carries none`,
+  );
+}

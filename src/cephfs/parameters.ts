@@ -1,0 +1,111 @@
+import { DriverError } from '../model/errors.ts';
+import type { Parameters } from '../model/volume.ts';
+import { CONTEXT_KEYS, parseBoolean, parseMounter } from './volume-context.ts';
+
+/** Keys of a StorageClass that mean something here. */
+export const VOLUME_KEYS = [
+  'clusterID',
+  'fsName',
+  'pool',
+  'volumeNamePrefix',
+  'backingSnapshot',
+  ...CONTEXT_KEYS,
+] as const;
+
+/** Keys that the Go driver knows; here they are accepted only with a value that asks for nothing. */
+const DISABLED_KEYS = ['encrypted'] as const;
+/** Keys that the Go driver knows and this one has no use for. */
+export const IGNORED_KEYS = ['encryptionKMSID', 'encryptionType'] as const;
+
+/** Keys of a VolumeSnapshotClass that mean something here. */
+export const SNAPSHOT_KEYS = ['clusterID', 'snapshotNamePrefix'] as const;
+
+/** Kubernetes passes its own keys (names of secrets, of the claim) among the parameters. */
+const KUBERNETES_PREFIX = 'csi.storage.k8s.io/';
+
+const DEFAULT_VOLUME_PREFIX = 'csi-vol-';
+const DEFAULT_SNAPSHOT_PREFIX = 'csi-snap-';
+
+/** A StorageClass's parameters. */
+export interface VolumeParameters {
+  readonly clusterId: string;
+  readonly fsName: string;
+  /** Data pool of the files; absent: the file system's first. */
+  readonly pool?: string;
+  readonly volumeNamePrefix: string;
+  /** A read-only volume that is a snapshot, not a copy of it. */
+  readonly backingSnapshot: boolean;
+  /** Keys that were given and do nothing. */
+  readonly ignored: readonly string[];
+}
+
+export interface SnapshotParameters {
+  /** Absent: the source's. */
+  readonly clusterId?: string;
+  readonly snapshotNamePrefix: string;
+}
+
+function refuseUnknown(parameters: Parameters, known: readonly string[], tolerated: readonly string[]): void {
+  const all = [...known, ...tolerated];
+  const unknown = Object.keys(parameters).find(
+    key => !key.startsWith(KUBERNETES_PREFIX) && !all.includes(key),
+  );
+  if (unknown === undefined) return;
+  throw new DriverError(
+    'invalid-argument',
+    `parameters: "${unknown}" is not known; CephFS has ${known.join(', ')}`,
+  );
+}
+
+function optional(parameters: Parameters, key: string): string | undefined {
+  const value = parameters[key];
+  return value === '' ? undefined : value;
+}
+
+function require(parameters: Parameters, key: string): string {
+  const value = optional(parameters, key);
+  if (value !== undefined) return value;
+  throw new DriverError('invalid-argument', `parameters: ${key} is missing`);
+}
+
+/** A prefix must leave names that are one path component, and that no command takes for an option. */
+function parsePrefix(parameters: Parameters, key: string, fallback: string): string {
+  const prefix = optional(parameters, key) ?? fallback;
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/.test(prefix)) return prefix;
+  throw new DriverError(
+    'invalid-argument',
+    `parameters: ${key}: "${prefix}" is not a prefix: at most 32 letters, digits, ".", "_" or "-", the first ` +
+      'a letter or digit',
+  );
+}
+
+/**
+ * Reads a StorageClass's parameters.
+ * @throws DriverError `invalid-argument` naming the key, the value and what is valid.
+ */
+export function parseVolumeParameters(parameters: Parameters): VolumeParameters {
+  refuseUnknown(parameters, VOLUME_KEYS, [...DISABLED_KEYS, ...IGNORED_KEYS]);
+  if (parseBoolean('encrypted', parameters['encrypted'])) {
+    throw new DriverError('invalid-argument', 'parameters: encrypted: CephFS volumes cannot be encrypted');
+  }
+  parseMounter(parameters['mounter']);
+  const pool = optional(parameters, 'pool');
+  return {
+    clusterId: require(parameters, 'clusterID'),
+    fsName: require(parameters, 'fsName'),
+    ...(pool === undefined ? {} : { pool }),
+    volumeNamePrefix: parsePrefix(parameters, 'volumeNamePrefix', DEFAULT_VOLUME_PREFIX),
+    backingSnapshot: parseBoolean('backingSnapshot', parameters['backingSnapshot']),
+    ignored: IGNORED_KEYS.filter(key => optional(parameters, key) !== undefined),
+  };
+}
+
+/** Reads a VolumeSnapshotClass's parameters. @throws DriverError `invalid-argument` */
+export function parseSnapshotParameters(parameters: Parameters): SnapshotParameters {
+  refuseUnknown(parameters, SNAPSHOT_KEYS, []);
+  const clusterId = optional(parameters, 'clusterID');
+  return {
+    ...(clusterId === undefined ? {} : { clusterId }),
+    snapshotNamePrefix: parsePrefix(parameters, 'snapshotNamePrefix', DEFAULT_SNAPSHOT_PREFIX),
+  };
+}
