@@ -37,7 +37,8 @@ export interface Cluster {
   readonly daemons: readonly string[];
 }
 
-const labDirectory = join(import.meta.dirname, '../../.cache/lab');
+/** Each cluster has a directory of its name in it. */
+export const labDirectory = join(import.meta.dirname, '../../.cache/lab');
 
 export function clusterDirectory(name: string): string {
   if (!/^[a-z0-9][a-z0-9-]{0,30}$/.test(name)) {

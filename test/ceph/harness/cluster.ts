@@ -1,0 +1,65 @@
+import { inject } from 'vitest';
+import { signalDaemon, startDaemon, stopDaemon } from '../../../dev/ceph/daemon.ts';
+import { runAsAdmin } from '../../../dev/ceph/program.ts';
+import { createRequestValues } from '../../../dev/driver/requests.ts';
+
+/** The cluster of this run. */
+export const cluster = inject('cluster');
+
+/** Parameters and secrets of requests to a driver of this cluster. */
+export const values = createRequestValues(cluster);
+
+const osds = cluster.daemons.filter(daemon => daemon.startsWith('osd.'));
+
+/** Each runs a program as administrator, resolves to what it printed, and rejects when it fails. */
+export const ceph = (...args: string[]): Promise<string> => runAsAdmin(cluster, 'ceph', args);
+export const rbd = (...args: string[]): Promise<string> => runAsAdmin(cluster, 'rbd', args);
+export const rados = (...args: string[]): Promise<string> => runAsAdmin(cluster, 'rados', args);
+
+function parseLines(text: string): string[] {
+  return text.split('\n').filter(line => line !== '');
+}
+
+/** The names of a pool's images, sorted. */
+export async function listImages(pool: string = cluster.pools.replicated): Promise<string[]> {
+  return parseLines(await rbd('ls', '--pool', pool)).sort();
+}
+
+/** `<id> <name>` of all that is in a pool's trash, also what waits there for its last clone. */
+export async function listTrash(pool: string = cluster.pools.replicated): Promise<string[]> {
+  return parseLines(await rbd('trash', 'ls', '--all', '--pool', pool)).sort();
+}
+
+/** The subvolumes of a group; none where there is no such group. */
+export async function listSubvolumes(group = 'csi'): Promise<string[]> {
+  const groups = JSON.parse(await ceph('fs', 'subvolumegroup', 'ls', cluster.fsName)) as { name: string }[];
+  if (!groups.some(({ name }) => name === group)) return [];
+  const listed = await ceph('fs', 'subvolume', 'ls', cluster.fsName, group);
+  return (JSON.parse(listed) as { name: string }[]).map(({ name }) => name).sort();
+}
+
+/** Makes all OSDs hang while `work` runs: reads and writes wait, as with a network that swallows everything. */
+export async function withHangingOsds<T>(work: () => Promise<T>): Promise<T> {
+  await Promise.all(osds.map(osd => signalDaemon(cluster.directory, osd, 'SIGSTOP')));
+  try {
+    return await work();
+  } finally {
+    await Promise.all(osds.map(osd => signalDaemon(cluster.directory, osd, 'SIGCONT')));
+  }
+}
+
+/** Kills the OSDs and starts them again: what clients have begun goes on when they are back. */
+export async function restartOsds(): Promise<void> {
+  await Promise.all(osds.map(osd => stopDaemon(cluster.directory, osd)));
+  await Promise.all(osds.map(osd => startDaemon(cluster.directory, osd)));
+}
+
+/** Limits a pool to so many bytes while `work` runs. Ceph notices that a pool is full some seconds late. */
+export async function withPoolQuota<T>(pool: string, bytes: bigint, work: () => Promise<T>): Promise<T> {
+  await ceph('osd', 'pool', 'set-quota', pool, 'max_bytes', String(bytes));
+  try {
+    return await work();
+  } finally {
+    await ceph('osd', 'pool', 'set-quota', pool, 'max_bytes', '0');
+  }
+}

@@ -1,0 +1,40 @@
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import type { TestProject } from 'vitest/node';
+import { bringUp } from '../../../dev/ceph/bring-up.ts';
+import { findCluster, labDirectory, type Cluster } from '../../../dev/ceph/cluster.ts';
+import { takeDown } from '../../../dev/ceph/take-down.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    cluster: Cluster;
+  }
+}
+
+/** Clusters of test runs that were killed before they could take theirs down. */
+async function takeDownAbandoned(): Promise<void> {
+  const names = await readdir(labDirectory).catch(() => []);
+  const abandoned = names.filter(name => {
+    const [, pid] = /^test-([0-9]+)$/.exec(name) ?? [];
+    return pid !== undefined && !existsSync(`/proc/${pid}`);
+  });
+  await Promise.all(abandoned.map(takeDown));
+}
+
+/**
+ * Brings a cluster up for the run, and takes it down at its end. `CEPH_LAB=NAME` uses one that is up already
+ * (`npm run lab -- ceph up --name NAME`), and leaves it.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const existing = process.env['CEPH_LAB'];
+  if (existing !== undefined) {
+    const cluster = await findCluster(existing);
+    if (cluster === undefined) throw new Error(`CEPH_LAB: there is no cluster "${existing}"`);
+    project.provide('cluster', cluster);
+    return () => Promise.resolve();
+  }
+  await takeDownAbandoned();
+  const name = `test-${process.pid}`;
+  project.provide('cluster', await bringUp(name));
+  return () => takeDown(name);
+}

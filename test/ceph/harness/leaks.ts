@@ -1,0 +1,67 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { listLoopDevices } from '../../../src/mount/loop-device.ts';
+import { mountsBelow, readMounts } from '../../../src/mount/mountinfo.ts';
+import { cluster, listSubvolumes, rados } from './cluster.ts';
+
+/** What a test has left in the cluster or on this machine, each in words. */
+export type Leaks = readonly string[];
+
+/** All that makes up images, also of those in the trash; and what no image claims. */
+const IMAGE_OBJECT = /^rbd_(id|header|data|object_map)\./;
+/** A data object for each 4 MiB: named once for each image. */
+const DATA_OBJECT = /^(rbd_data\..*)\.[0-9a-f]{16}$/;
+
+async function listPool(pool: string): Promise<string[]> {
+  const lines = (await rados('--pool', pool, 'ls', '--all')).split('\n');
+  // Each line has the namespace, a tab, and the object.
+  const objects = lines.filter(line => IMAGE_OBJECT.test(line.split('\t')[1] ?? ''));
+  const names = objects.map(line => line.trim().replace(DATA_OBJECT, '$1').replace('\t', '/'));
+  return names.map(name => `pool ${pool}: ${name}`);
+}
+
+/** What is in the cluster: images and subvolumes in any state. */
+export async function listClusterContent(): Promise<Leaks> {
+  const lists = await Promise.all([
+    ...Object.values(cluster.pools).map(listPool),
+    listSubvolumes().then(names => names.map(name => `subvolume ${name}`)),
+  ]);
+  return [...new Set(lists.flat())].sort();
+}
+
+async function listProcesses(mark: string): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter(
+    entry => /^[0-9]+$/.test(entry) && Number(entry) !== process.pid,
+  );
+  const commands = pids.map(async pid => {
+    const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ');
+    return command.includes(mark) ? `process ${pid}: ${command}` : undefined;
+  });
+  return (await Promise.all(commands)).filter(command => command !== undefined);
+}
+
+/** Mounts, loop devices and processes that have to do with a directory of a test, or with the cluster. */
+export async function listMachineContent(directory: string): Promise<Leaks> {
+  const [mounts, loops, own, clients, memory] = await Promise.all([
+    readMounts().then(all => mountsBelow(all, directory).map(mount => `mount ${mount.path}`)),
+    listLoopDevices(),
+    listProcesses(directory),
+    listProcesses(cluster.monitors.join(',')),
+    readdir('/dev/shm'),
+  ]);
+  return [
+    ...mounts,
+    ...loops
+      .filter(loop => loop.backingFile.startsWith(`${directory}/`))
+      .map(loop => `${loop.path} of ${loop.backingFile}`),
+    ...own,
+    ...clients,
+    ...memory.filter(name => name.startsWith('csi-driver-ceph-')).map(name => `/dev/shm/${name}`),
+  ];
+}
+
+/** The users whose keys occur in what a driver printed. */
+export function findPrintedKeys(output: string): Leaks {
+  return Object.values(cluster.users)
+    .filter(user => output.includes(user.key))
+    .map(user => `the driver printed the key of ${user.userId}`);
+}
