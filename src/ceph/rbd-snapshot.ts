@@ -1,0 +1,151 @@
+import { EEXIST, ENOENT, parseOutput } from './failure.ts';
+import type { ImageFeature } from './rbd-export-stream.ts';
+import { arrayOf, isObject, numberOf, stringOf, timeOf, type JsonObject } from './rbd-json.ts';
+import {
+  failCommand,
+  imageSpec,
+  missingPool,
+  poolArguments,
+  poolSpec,
+  requireCeph,
+  runCeph,
+  type CephCommand,
+  type CephSession,
+  type ImageIdRef,
+  type ImageRef,
+} from './rbd-session.ts';
+
+export interface SnapshotInfo {
+  readonly number: bigint;
+  readonly name: string;
+  /** The size of the image at that time. */
+  readonly sizeBytes: bigint;
+  readonly createdAt: Date;
+  /** `trash`: removed, and kept by Ceph as long as a clone lives from it; `other`: of groups, mirroring, …. */
+  readonly kind: 'user' | 'trash' | 'other';
+}
+
+function readSnapshot(value: JsonObject): SnapshotInfo {
+  // `rbd snap ls --all` of 16.2 gives {"type":"user"}; without --all there is no namespace.
+  const namespace = value['namespace'];
+  const type = isObject(namespace) ? stringOf(namespace, 'type') : 'user';
+  return {
+    number: BigInt(numberOf(value, 'id')),
+    name: stringOf(value, 'name'),
+    sizeBytes: BigInt(numberOf(value, 'size')),
+    createdAt: timeOf(value, 'timestamp'),
+    kind: type === 'user' || type === 'trash' ? type : 'other',
+  };
+}
+
+/** The image's snapshots, all kinds of them, or undefined when there is no such image. */
+export async function listSnapshots(
+  session: CephSession,
+  ref: ImageIdRef,
+): Promise<readonly SnapshotInfo[] | undefined> {
+  const command: CephCommand = {
+    program: 'rbd',
+    args: ['snap', 'ls', ...poolArguments(ref), '--image-id', ref.imageId, '--all', '--format', 'json'],
+    what: `rbd snap ls ${poolSpec(ref)} ${ref.imageId}`,
+  };
+  const result = await runCeph(session, command);
+  if (result.exitCode === ENOENT && missingPool(result) === undefined) return undefined;
+  if (result.exitCode !== 0) throw failCommand(session, command, result);
+  return arrayOf(parseOutput(result, command.what), command.what).map(readSnapshot);
+}
+
+/** Makes a snapshot; one of that name is fine. Waits for a round of the monitors, up to a second. */
+export async function createSnapshot(session: CephSession, ref: ImageRef, name: string): Promise<void> {
+  const spec = `${imageSpec(ref)}@${name}`;
+  const command: CephCommand = {
+    program: 'rbd',
+    args: ['snap', 'create', '--no-progress', spec],
+    what: `making snapshot ${spec}`,
+    writesTo: [ref.pool],
+    finishes: true,
+  };
+  const result = await runCeph(session, command);
+  if (result.exitCode === 0 || result.exitCode === EEXIST) return;
+  throw failCommand(session, command, result);
+}
+
+/**
+ * Removes a snapshot by its name or number; one that is not there is fine. Where a clone lives from it, Ceph keeps it
+ * out of sight until the last clone goes.
+ */
+export async function removeSnapshot(
+  session: CephSession,
+  ref: ImageIdRef,
+  snapshot: { readonly name: string } | { readonly number: bigint },
+): Promise<void> {
+  const which = 'name' in snapshot ? ['--snap', snapshot.name] : ['--snap-id', String(snapshot.number)];
+  const command: CephCommand = {
+    program: 'rbd',
+    args: ['snap', 'rm', ...poolArguments(ref), '--image-id', ref.imageId, ...which, '--no-progress'],
+    what: `removing snapshot ${which.join(' ')} of ${poolSpec(ref)} ${ref.imageId}`,
+    finishes: true,
+  };
+  const result = await runCeph(session, command);
+  if (result.exitCode === 0 || (result.exitCode === ENOENT && missingPool(result) === undefined)) return;
+  throw failCommand(session, command, result);
+}
+
+/** What a clone differs in from its parent. */
+export interface CloneLayout {
+  readonly order: number;
+  readonly features: readonly ImageFeature[];
+  readonly stripeUnit: bigint;
+  readonly stripeCount: bigint;
+  readonly dataPool?: string;
+}
+
+/**
+ * Makes an image that lives from a snapshot (clone v2: the snapshot needs no protection, and may be removed).
+ * Ceph copies the parent's metadata to it at the end. `missing`: the parent or its snapshot is not there.
+ */
+export async function cloneSnapshot(
+  session: CephSession,
+  parent: ImageRef,
+  snapshot: string,
+  ref: ImageRef,
+  layout: CloneLayout,
+): Promise<'created' | 'exists' | 'missing'> {
+  const spec = imageSpec(ref);
+  const command: CephCommand = {
+    program: 'rbd',
+    args: [
+      'clone',
+      '--rbd-default-clone-format',
+      '2',
+      '--object-size',
+      String(2 ** layout.order),
+      ...layout.features.flatMap(feature => ['--image-feature', feature]),
+      ...(layout.stripeCount === 1n
+        ? []
+        : ['--stripe-unit', String(layout.stripeUnit), '--stripe-count', String(layout.stripeCount)]),
+      ...(layout.dataPool === undefined ? [] : ['--data-pool', layout.dataPool]),
+      `${imageSpec(parent)}@${snapshot}`,
+      spec,
+    ],
+    what: `cloning ${imageSpec(parent)}@${snapshot} to ${spec}`,
+    writesTo: [ref.pool, parent.pool],
+    finishes: true,
+  };
+  const result = await runCeph(session, command);
+  if (result.exitCode === 0) return 'created';
+  if (result.exitCode === EEXIST) return 'exists';
+  if (result.exitCode === ENOENT && missingPool(result) === undefined) return 'missing';
+  throw failCommand(session, command, result);
+}
+
+/** Copies what the image shares with its parent, so that it lives by itself. */
+export async function flattenImage(session: CephSession, ref: ImageRef): Promise<void> {
+  const spec = imageSpec(ref);
+  await requireCeph(session, {
+    program: 'rbd',
+    args: ['flatten', '--no-progress', spec],
+    what: `flattening image ${spec}`,
+    finishes: true,
+    timeout: 6 * 3_600_000,
+  });
+}

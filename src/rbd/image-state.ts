@@ -1,0 +1,95 @@
+import { readObject, readOmapValue } from '../ceph/rados-object.ts';
+import { readImage, readOwnBytes, removeImage, type ImageInfo } from '../ceph/rbd-image.ts';
+import { readMetadata } from '../ceph/rbd-metadata.ts';
+import { imageSpec, type CephSession, type ImageIdRef, type ImageRef } from '../ceph/rbd-session.ts';
+import { DriverError, isErrorOfKind } from '../model/errors.ts';
+import { MARKER_KEY, readMarker, volumeNameOf, type Marker } from './marker.ts';
+
+/**
+ * What an image is to this driver. `absent`: it cannot be opened, which is also what a half-made or half-removed one
+ * looks like. `unmarked`: half made, or somebody else's.
+ */
+export type ImageState =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unmarked'; readonly info: ImageInfo }
+  | { readonly kind: 'volume'; readonly info: ImageInfo; readonly marker: Marker };
+
+/** A volume's image with what is noted at it. */
+export type VolumeImage = Extract<ImageState, { kind: 'volume' }>;
+
+/** Asks Ceph what the image is. @throws DriverError `not-found` when the pool is missing. */
+export async function inspectImage(session: CephSession, ref: ImageRef): Promise<ImageState> {
+  const [info, text] = await Promise.all([readImage(session, ref), readMetadata(session, ref, MARKER_KEY)]);
+  if (info === undefined) return { kind: 'absent' };
+  const marker = readMarker(text);
+  const isOurs = marker?.image === volumeNameOf(info);
+  return isOurs ? { kind: 'volume', info, marker } : { kind: 'unmarked', info };
+}
+
+/** The volume's image. @throws DriverError `not-found` when there is none that this driver made. */
+export async function requireVolume(
+  session: CephSession,
+  ref: ImageRef,
+  field = 'volume_id',
+): Promise<VolumeImage> {
+  const state = await inspectImage(session, ref);
+  switch (state.kind) {
+    case 'volume':
+      return state;
+    case 'absent':
+      throw new DriverError('not-found', `${field}: there is no image ${imageSpec(ref)}`);
+    case 'unmarked':
+      throw new DriverError('not-found', `${field}: image ${imageSpec(ref)} is no volume of this driver`);
+  }
+}
+
+/** The marker of an image that may be in the trash, where it cannot be opened by name. */
+export async function readMarkerById(session: CephSession, ref: ImageIdRef): Promise<Marker | undefined> {
+  const header = `rbd_header.${ref.imageId}`;
+  return readMarker(await readOmapValue(session, ref, header, `metadata_${MARKER_KEY}`));
+}
+
+/** The ID behind an image's name; `rbd_id.<name>` holds it behind a length of four bytes. */
+async function readImageId(session: CephSession, ref: ImageRef): Promise<string | undefined> {
+  return (await readObject(session, ref, `rbd_id.${ref.image}`))?.slice(4);
+}
+
+/** An image that cannot be opened may still be a volume with data, of which Ceph lost a part (its parent). */
+async function requireNoVolume(session: CephSession, ref: ImageRef): Promise<void> {
+  const imageId = await readImageId(session, ref);
+  if (imageId === undefined || imageId === '') return;
+  if ((await readMarkerById(session, { ...ref, imageId })) === undefined) return;
+  throw new DriverError(
+    'internal',
+    `image ${imageSpec(ref)} is a volume, and cannot be opened; "rbd info ${imageSpec(ref)}" tells why`,
+  );
+}
+
+/**
+ * Removes what a killed attempt to make or to remove the image has left. Only what holds no data goes.
+ * @returns false when the image is somebody else's: it has snapshots or data, and no marker.
+ * @throws DriverError `aborted` while the program of that attempt still has it open.
+ */
+export async function removeUnfinished(
+  session: CephSession,
+  ref: ImageRef,
+  state: Exclude<ImageState, VolumeImage>,
+): Promise<boolean> {
+  if (state.kind === 'absent') {
+    await requireNoVolume(session, ref);
+  } else {
+    const isEmpty = state.info.snapshotCount === 0 && (await readOwnBytes(session, ref)) === 0n;
+    if (!isEmpty) return false;
+  }
+  try {
+    await removeImage(session, ref);
+    return true;
+  } catch (error) {
+    if (!isErrorOfKind(error, 'failed-precondition')) throw error;
+    throw new DriverError(
+      'aborted',
+      `image ${imageSpec(ref)}: an earlier attempt to make it is still ending; Ceph takes up to 30 s to notice`,
+      { cause: error },
+    );
+  }
+}

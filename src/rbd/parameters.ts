@@ -1,0 +1,200 @@
+import type { ImageFeature } from '../ceph/rbd-export-stream.ts';
+import { FEATURE_BITS } from '../ceph/rbd-export-stream.ts';
+import { parseDuration } from '../config/clusters.ts';
+import type { Log } from '../model/call.ts';
+import { DriverError } from '../model/errors.ts';
+import type { Parameters } from '../model/volume.ts';
+import { isName } from './places.ts';
+import { CONTEXT_KEYS, parseBoolean, parseVolumeContext, writeVolumeContext } from './volume-context.ts';
+
+/** What a StorageClass says of the images to be made. */
+export interface ImageParameters {
+  readonly clusterId: string;
+  readonly pool: string;
+  readonly dataPool?: string;
+  readonly features: readonly ImageFeature[];
+  /** log2 of the object size. */
+  readonly order: number;
+  readonly stripeUnit: bigint;
+  readonly stripeCount: bigint;
+  readonly namePrefix: string;
+  /** Milliseconds; absent: what the cluster's configuration says. */
+  readonly retention?: number;
+  /** Image metadata: which claim the volume is for. */
+  readonly metadata: ReadonlyMap<string, string>;
+  /** The `volume_context` for the node. */
+  readonly context: Parameters;
+}
+
+const KNOWN = [
+  'clusterID',
+  'pool',
+  'dataPool',
+  'imageFeatures',
+  'objectSize',
+  'stripeUnit',
+  'stripeCount',
+  'volumeNamePrefix',
+  'deletedVolumeRetention',
+  'encrypted',
+  ...CONTEXT_KEYS,
+] as const;
+
+/** Keys of the Go driver's classes that mean nothing here. */
+const IGNORED = [
+  'cephLogDir',
+  'cephLogStrategy',
+  'encryptionKMSID',
+  'encryptionType',
+  'encryptionCipher',
+  'encryptionKeySize',
+  'encryptionSectorSize',
+  'topologyConstrainedPools',
+];
+
+const KUBERNETES = 'csi.storage.k8s.io/';
+const METADATA_KEYS = ['pvc/name', 'pvc/namespace', 'pv/name'].map(key => `${KUBERNETES}${key}`);
+
+const DEFAULT_FEATURES = ['layering', 'exclusive-lock', 'object-map', 'fast-diff', 'deep-flatten'] as const;
+
+/** What a feature cannot do without. */
+const NEEDS: Readonly<Partial<Record<ImageFeature, ImageFeature>>> = {
+  'object-map': 'exclusive-lock',
+  'fast-diff': 'object-map',
+  journaling: 'exclusive-lock',
+};
+
+const DEFAULT_ORDER = 22;
+/** 4 KiB and 32 MiB, what librbd takes. */
+const ORDERS = { least: 12, most: 25 } as const;
+
+function invalid(key: string, value: string, expected: string): DriverError {
+  return new DriverError('invalid-argument', `parameters: ${key} "${value}" ${expected}`);
+}
+
+/** The parameters without Kubernetes's own keys and the keys of no use here. @throws DriverError for unknown keys. */
+function selectKnown(parameters: Parameters, known: readonly string[], log: Log): Parameters {
+  const keys = Object.keys(parameters).filter(key => !key.startsWith(KUBERNETES));
+  const ignored = keys.filter(key => IGNORED.includes(key));
+  if (ignored.length > 0) log.warn({ parameters: ignored }, 'parameters that this driver does not use');
+  const unknown = keys.find(key => !known.includes(key) && !IGNORED.includes(key));
+  if (unknown === undefined) return parameters;
+  throw new DriverError(
+    'invalid-argument',
+    `parameters: "${unknown}" is unknown; known are ${known.join(', ')}`,
+  );
+}
+
+function requireValue(parameters: Parameters, key: string): string {
+  const value = parameters[key];
+  if (value !== undefined && value !== '') return value;
+  throw new DriverError('invalid-argument', `parameters: ${key} is missing`);
+}
+
+function parsePool(key: string, value: string): string {
+  if (isName(value)) return value;
+  throw invalid(key, value, 'is not the name of a pool');
+}
+
+function isFeature(name: string): name is ImageFeature {
+  return Object.hasOwn(FEATURE_BITS, name);
+}
+
+function parseFeatures(value: string | undefined): readonly ImageFeature[] {
+  const names = (value ?? '')
+    .split(',')
+    .map(name => name.trim())
+    .filter(name => name !== '');
+  if (names.length === 0) return DEFAULT_FEATURES;
+  const features = names.map(name => {
+    if (isFeature(name)) return name;
+    throw invalid('imageFeatures', name, `is not one of ${Object.keys(FEATURE_BITS).join(', ')}`);
+  });
+  for (const feature of features) {
+    const needed = NEEDS[feature];
+    if (needed !== undefined && !features.includes(needed)) {
+      throw invalid('imageFeatures', names.join(','), `has ${feature}, which needs ${needed}`);
+    }
+  }
+  return features;
+}
+
+/** `4194304`, `4M`, `64K` → bytes. */
+function parseBytes(key: string, value: string): bigint {
+  const match = /^([1-9][0-9]{0,9})([KM]?)(?:i?B)?$/.exec(value);
+  if (match === null) throw invalid(key, value, 'is not a size such as 4194304, 64K or 4M');
+  const unit = { '': 1n, K: 1024n, M: 1024n * 1024n }[match[2] ?? ''] ?? 1n;
+  return BigInt(match[1] ?? '') * unit;
+}
+
+function parseOrder(value: string | undefined): number {
+  if (value === undefined || value === '') return DEFAULT_ORDER;
+  const order = Math.log2(Number(parseBytes('objectSize', value)));
+  if (Number.isInteger(order) && order >= ORDERS.least && order <= ORDERS.most) return order;
+  throw invalid('objectSize', value, 'is not a power of two from 4K to 32M');
+}
+
+function parseStriping(parameters: Parameters, order: number) {
+  const { stripeUnit: unit = '', stripeCount: count = '' } = parameters;
+  const objectSize = 1n << BigInt(order);
+  if (unit === '' && count === '') return { stripeUnit: objectSize, stripeCount: 1n };
+  const stripeUnit = parseBytes('stripeUnit', requireValue(parameters, 'stripeUnit'));
+  if (stripeUnit > objectSize || objectSize % stripeUnit !== 0n) {
+    throw invalid('stripeUnit', unit, `does not divide the object size, ${String(objectSize)} bytes`);
+  }
+  if (!/^[1-9][0-9]{0,3}$/.test(requireValue(parameters, 'stripeCount'))) {
+    throw invalid('stripeCount', count, 'is not a number of objects');
+  }
+  return { stripeUnit, stripeCount: BigInt(count) };
+}
+
+/** A prefix of names in Ceph that an `rbd` image spec can hold. */
+export function parsePrefix(key: string, value: string | undefined, fallback: string): string {
+  if (value === undefined || value === '') return fallback;
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,29}$/.test(value) && !/^csi-(deleted|clone)-/.test(value)) return value;
+  throw invalid(key, value, 'is not a prefix of at most 30 letters, digits, dots, dashes and underscores');
+}
+
+function selectMetadata(parameters: Parameters): ReadonlyMap<string, string> {
+  const entries = METADATA_KEYS.flatMap(key => {
+    const value = parameters[key];
+    return value === undefined || value === '' ? [] : [[key, value] as const];
+  });
+  return new Map(entries);
+}
+
+/**
+ * Reads the parameters of a StorageClass.
+ * @throws DriverError `invalid-argument` naming the key, the value and what is valid.
+ */
+export function parseImageParameters(given: Parameters, log: Log): ImageParameters {
+  const parameters = selectKnown(given, KNOWN, log);
+  const { dataPool, deletedVolumeRetention: retention } = parameters;
+  if (parseBoolean('parameters: encrypted', parameters['encrypted'])) {
+    throw invalid('encrypted', 'true', 'is not possible: this driver does not encrypt volumes');
+  }
+  parseVolumeContext('', parameters);
+  const order = parseOrder(parameters['objectSize']);
+  return {
+    clusterId: requireValue(parameters, 'clusterID'),
+    pool: parsePool('pool', requireValue(parameters, 'pool')),
+    ...(dataPool === undefined || dataPool === '' ? {} : { dataPool: parsePool('dataPool', dataPool) }),
+    features: parseFeatures(parameters['imageFeatures']),
+    order,
+    ...parseStriping(parameters, order),
+    namePrefix: parsePrefix('volumeNamePrefix', parameters['volumeNamePrefix'], 'csi-vol-'),
+    ...(retention === undefined || retention === ''
+      ? {}
+      : { retention: parseDuration(retention, 'parameters: deletedVolumeRetention') }),
+    metadata: selectMetadata(parameters),
+    context: writeVolumeContext(parameters),
+  };
+}
+
+const SNAPSHOT_KEYS = ['clusterID', 'snapshotNamePrefix', 'pool'];
+
+/** The prefix of snapshot names that a VolumeSnapshotClass asks for. @throws DriverError `invalid-argument` */
+export function parseSnapshotPrefix(given: Parameters, log: Log): string {
+  const parameters = selectKnown(given, SNAPSHOT_KEYS, log);
+  return parsePrefix('snapshotNamePrefix', parameters['snapshotNamePrefix'], 'csi-snap-');
+}

@@ -1,0 +1,82 @@
+import { renameImage, type ImageInfo } from '../ceph/rbd-image.ts';
+import { imageSpec, type CephSession, type ImageIdRef, type ImageRef } from '../ceph/rbd-session.ts';
+import { listSnapshots, removeSnapshot } from '../ceph/rbd-snapshot.ts';
+import { moveToTrash } from '../ceph/rbd-trash.ts';
+import { DriverError } from '../model/errors.ts';
+import { inspectImage, removeUnfinished, type VolumeImage } from './image-state.ts';
+import { requireUnused } from './image-users.ts';
+import { isTemporarySnapshot, tombstoneName } from './marker.ts';
+
+/** Called with an image that has been moved to the trash, to be removed when its time has come. */
+export type OnTrashed = (session: CephSession, ref: ImageIdRef) => void;
+
+/**
+ * Whether a volume can be restored from a snapshot of the image. Snapshots that a clone has needed for a moment are
+ * removed on the way; those in the trash do not count: nobody can name them.
+ */
+async function hasUserSnapshots(session: CephSession, ref: ImageRef, info: ImageInfo): Promise<boolean> {
+  const image = { ...ref, imageId: info.imageId };
+  const snapshots = (await listSnapshots(session, image)) ?? [];
+  const ofUsers = snapshots.filter(snapshot => snapshot.kind !== 'trash');
+  const temporary = ofUsers.filter(({ name }) => isTemporarySnapshot(name));
+  for (const { number } of temporary) await removeSnapshot(session, image, { number });
+  return ofUsers.length > temporary.length;
+}
+
+async function trashImage(
+  session: CephSession,
+  ref: ImageRef,
+  { info, marker }: VolumeImage,
+  onTrashed: OnTrashed,
+): Promise<void> {
+  const expiresAt = marker.retention === 0 ? undefined : new Date(Date.now() + marker.retention);
+  if (!(await moveToTrash(session, ref, expiresAt))) return;
+  onTrashed(session, { ...ref, imageId: info.imageId });
+}
+
+/** Moves a tombstone whose last snapshot is gone to the trash. */
+export async function dropTombstone(
+  session: CephSession,
+  ref: ImageRef,
+  volume: VolumeImage,
+  onTrashed: OnTrashed,
+): Promise<void> {
+  if (await hasUserSnapshots(session, ref, volume.info)) return;
+  await trashImage(session, ref, volume, onTrashed);
+}
+
+/** What a killed attempt to make or to delete the volume has left goes as well. */
+async function deleteRemains(
+  session: CephSession,
+  ref: ImageRef,
+  state: Exclude<Awaited<ReturnType<typeof inspectImage>>, VolumeImage>,
+): Promise<void> {
+  if (state.kind === 'absent') await moveToTrash(session, ref);
+  if (await removeUnfinished(session, ref, state)) return;
+  throw new DriverError(
+    'failed-precondition',
+    `volume_id: image ${imageSpec(ref)} is no volume of this driver, and stays`,
+  );
+}
+
+/**
+ * Deletes a volume in about the time of a rename: its data goes in the background. With snapshots, it is kept under
+ * another name, so that they can still be restored, until the last one goes.
+ * @throws DriverError `failed-precondition` when the image is in use, or not this driver's.
+ */
+export async function deleteVolume(session: CephSession, ref: ImageRef, onTrashed: OnTrashed): Promise<void> {
+  const state = await inspectImage(session, ref);
+  if (state.kind !== 'volume') {
+    await deleteRemains(session, ref, state);
+    return;
+  }
+  await requireUnused(session, ref, state.info.imageId);
+  if (state.info.snapshotCount === 0 || !(await hasUserSnapshots(session, ref, state.info))) {
+    await trashImage(session, ref, state, onTrashed);
+    return;
+  }
+  const tombstone = { ...ref, image: tombstoneName(state.info.imageId, ref.image) };
+  await renameImage(session, ref, tombstone.image);
+  // DeleteSnapshot may have removed the last snapshot before it could see that this is a tombstone now.
+  await dropTombstone(session, tombstone, state, onTrashed);
+}

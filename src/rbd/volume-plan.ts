@@ -1,0 +1,102 @@
+import type { ImageRef } from '../ceph/rbd-session.ts';
+import { chooseSize, fitsRange, MIB, type CapacityRange } from '../model/bytes.ts';
+import type { Log } from '../model/call.ts';
+import { DriverError } from '../model/errors.ts';
+import { chooseName } from '../model/name.ts';
+import type { Volume, VolumeSource, VolumeSpec } from '../model/volume.ts';
+import { requireSupported } from './access-modes.ts';
+import type { VolumeImage } from './image-state.ts';
+import { MARKER_KEY, writeMarker } from './marker.ts';
+import { parseImageParameters, type ImageParameters } from './parameters.ts';
+import { encodeVolumePlace } from './places.ts';
+import type { Sessions } from './sessions.ts';
+
+/** Sizes of images are whole MiB, as `rbd` shows them. */
+const SIZE_UNIT = MIB;
+
+/** What a CreateVolume request comes to at Ceph. */
+export interface VolumePlan {
+  readonly name: string;
+  readonly volumeId: string;
+  readonly ref: ImageRef;
+  readonly parameters: ImageParameters;
+  readonly capacity: CapacityRange;
+  readonly source?: VolumeSource;
+  /** Milliseconds. */
+  readonly retention: number;
+}
+
+/** @throws DriverError `invalid-argument` */
+export function planVolume(spec: VolumeSpec, sessions: Sessions, log: Log): VolumePlan {
+  requireSupported(spec.capabilities);
+  const mutable = Object.keys(spec.mutableParameters)[0];
+  if (mutable !== undefined) {
+    throw new DriverError('invalid-argument', `mutable_parameters: "${mutable}" is unknown; none are known`);
+  }
+  const parameters = parseImageParameters(spec.parameters, log);
+  const { rbd } = sessions.cluster(parameters.clusterId);
+  const ref: ImageRef = {
+    pool: parameters.pool,
+    ...(rbd.radosNamespace === undefined ? {} : { namespace: rbd.radosNamespace }),
+    image: chooseName(parameters.namePrefix, spec.name),
+  };
+  return {
+    name: spec.name,
+    volumeId: encodeVolumePlace(parameters.clusterId, ref),
+    ref,
+    parameters,
+    capacity: spec.capacity,
+    ...(spec.source === undefined ? {} : { source: spec.source }),
+    retention: parameters.retention ?? rbd.deletedVolumeRetention,
+  };
+}
+
+/** The size to make the volume of. @throws DriverError `out-of-range` */
+export function sizeOf(plan: VolumePlan, fallback?: bigint): bigint {
+  return chooseSize(plan.capacity, SIZE_UNIT, fallback);
+}
+
+/** The image's metadata; the marker comes last. */
+export function metadataOf(plan: VolumePlan, depth: number): ReadonlyMap<string, string> {
+  const marker = writeMarker({
+    image: plan.ref.image,
+    name: plan.name,
+    ...(plan.source === undefined ? {} : { source: plan.source }),
+    depth,
+    retention: plan.retention,
+  });
+  return new Map([...plan.parameters.metadata, [MARKER_KEY, marker]]);
+}
+
+export function volumeOf(plan: VolumePlan, capacityBytes: bigint): Volume {
+  return {
+    volumeId: plan.volumeId,
+    capacityBytes,
+    context: plan.parameters.context,
+    ...(plan.source === undefined ? {} : { source: plan.source }),
+  };
+}
+
+function describeSource(source: VolumeSource | undefined): string {
+  if (source === undefined) return 'made empty';
+  return source.type === 'snapshot'
+    ? `made from snapshot ${source.snapshotId}`
+    : `made from volume ${source.volumeId}`;
+}
+
+/** The volume that an earlier call has made. @throws DriverError `already-exists` when it is not what is asked for. */
+export function adoptVolume(plan: VolumePlan, existing: VolumeImage): Volume {
+  const { info, marker } = existing;
+  const made = describeSource(marker.source);
+  const wanted = describeSource(plan.source);
+  if (made !== wanted) {
+    throw new DriverError('already-exists', `name: volume "${plan.name}" is there, ${made}, not ${wanted}`);
+  }
+  if (!fitsRange(info.sizeBytes, plan.capacity)) {
+    throw new DriverError(
+      'already-exists',
+      `name: volume "${plan.name}" is there with ${String(info.sizeBytes)} bytes, which does not fit capacity_range`,
+    );
+  }
+  return volumeOf(plan, info.sizeBytes);
+}
