@@ -1,0 +1,41 @@
+# syntax=docker/dockerfile:1
+# The official Ceph image brings rbd, rados, rbd-nbd, ceph-fuse and ceph. Any other base will do that has the programs
+# which the check below asks for; it needs glibc 2.28 or newer for Node.
+ARG BASE_IMAGE=quay.io/ceph/ceph:v20.2
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+RUN npm run build && npm prune --omit=dev --no-audit --no-fund && cp "$(command -v node)" /usr/local/bin/node-runtime
+
+FROM ${BASE_IMAGE}
+LABEL org.opencontainers.image.title="csi-driver-ceph" \
+      org.opencontainers.image.description="Ceph CSI driver: RBD block volumes and CephFS shared file systems" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
+# xfs is the one file system whose tools the Ceph image may lack.
+RUN command -v mkfs.xfs >/dev/null || { dnf install -y --setopt=install_weak_deps=False xfsprogs && dnf clean all; }
+
+# A base that lacks a program fails here, not when the first volume is mounted.
+RUN for program in rbd rados ceph ceph-fuse mount umount modprobe losetup blockdev blkid wipefs \
+        mkfs.ext4 e2fsck dumpe2fs resize2fs mkfs.xfs xfs_growfs stat cmp; do \
+      command -v "$program" >/dev/null || { echo "The base image has no $program" >&2; exit 1; }; \
+    done
+
+WORKDIR /opt/csi-driver-ceph
+COPY --from=build /usr/local/bin/node-runtime /usr/local/bin/node
+COPY package.json LICENSE ./
+COPY proto proto
+COPY --from=build /build/node_modules node_modules
+COPY --from=build /build/dist dist
+RUN chmod 0755 dist/main.js && ln -s /opt/csi-driver-ceph/dist/main.js /usr/local/bin/csi-driver-ceph && \
+    csi-driver-ceph version
+
+# The node plugin has to be root to mount; the chart runs the controller as another user.
+ENV NODE_ENV=production
+ENTRYPOINT ["/usr/local/bin/node", "--enable-source-maps", "/opt/csi-driver-ceph/dist/main.js"]
+CMD ["--help"]
