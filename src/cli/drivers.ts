@@ -19,7 +19,7 @@ import { VERSION } from './version.ts';
 
 /** Work of a driver that no call waits for: purging what was deleted, for example. */
 export interface Background {
-  start(): void;
+  start?(): void;
   /** Takes up nothing more; resolves when what was begun has ended. */
   drain(): Promise<void>;
 }
@@ -112,9 +112,7 @@ export function createDrivers(options: ServeOptions, logFor: (driver: string) =>
           ...(servesController
             ? { controller: createCephfsController({ exec, clusters, ownCredentials, log }) }
             : {}),
-          ...(servesNode
-            ? { node: createCephfsNode({ exec, clusters, stateDir, mounter: options.mounter }) }
-            : {}),
+          ...(servesNode ? { node: createCephfsNode({ exec, clusters, mounter: options.mounter }) } : {}),
         },
         options,
         log,
