@@ -2,11 +2,12 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connectionArguments } from '../../ceph/connection.ts';
 import { EBUSY, failureOf } from '../../ceph/failure.ts';
+import { imageSpec } from '../../ceph/rbd-session.ts';
 import type { Exec } from '../../exec/command.ts';
 import { DriverError } from '../../model/errors.ts';
 import { describeFailure, type Host } from '../../mount/host.ts';
 import { exists, findMissingModule } from './kernel-module.ts';
-import { imageSpec, type Mapper, type MapRequest, type Mapping, type NodeImage } from './mapper.ts';
+import type { Mapper, MapRequest, Mapping, NodeImage } from './mapper.ts';
 
 /** Milliseconds. */
 const MAP_TIMEOUT = 60_000;

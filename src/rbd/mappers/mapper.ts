@@ -1,16 +1,12 @@
 import type { Connection } from '../../ceph/connection.ts';
 import type { Context } from '../../model/call.ts';
 import type { Host } from '../../mount/host.ts';
+import type { VolumePlace } from '../places.ts';
 import type { Mounter } from '../volume-context.ts';
 
 /** An image that a node maps, and for which volume. */
-export interface NodeImage {
+export interface NodeImage extends VolumePlace {
   readonly volumeId: string;
-  readonly clusterId: string;
-  readonly pool: string;
-  /** RADOS namespace; absent for the default one. */
-  readonly namespace?: string;
-  readonly image: string;
   /**
    * Ceph's ID of the image, which tells it from one of the same name in another cluster, and from one that was
    * deleted and made anew. Absent when the node has lost its note of it and has no cluster to ask.
@@ -57,10 +53,4 @@ export interface Mapper {
   unmap(image: NodeImage, options: readonly string[], host: Host): Promise<void>;
   /** Makes the device see that its image has another size now; a moment may pass until it does. */
   refresh(image: NodeImage, host: Host): Promise<void>;
-}
-
-/** `pool/image` or `pool/namespace/image`, as Ceph's programs take it. */
-export function imageSpec(image: NodeImage): string {
-  const space = image.namespace === undefined ? [] : [image.namespace];
-  return [image.pool, ...space, image.image].join('/');
 }
