@@ -48,14 +48,14 @@ interface Question {
   readonly askedAt: number;
 }
 
-/** btrfs counts no inodes (0), CephFS knows no limit (free is the largest number): both have no usage to tell. */
+/** btrfs counts no inodes (0), CephFS knows no limit (free is -1, or the largest number): no usage to tell. */
 function parseInodes(total: bigint, free: bigint): Usage | undefined {
-  if (total === 0n || free > total) return undefined;
+  if (total === 0n || free < 0n || free > total) return undefined;
   return { total, used: total - free, available: free };
 }
 
 function parseStatistics(output: string, mount: Mount): VolumeStatistics {
-  const fields = /^(\d+) (\d+) (\d+) (\d+) (\d+) (\d+)\n$/.exec(output)?.slice(1).map(BigInt);
+  const fields = /^(\d+) (\d+) (\d+) (\d+) (\d+) (-?\d+)\n$/.exec(output)?.slice(1).map(BigInt);
   const [unit = 0n, blocks = 0n, free = 0n, available = 0n, inodes = 0n, freeInodes = 0n] = fields ?? [];
   if (fields === undefined) throw new DriverError('internal', `stat told no sizes: "${output}"`);
   const bytes = { total: unit * blocks, used: unit * (blocks - free), available: unit * available };

@@ -33,7 +33,8 @@ describe('statistics of a file system', () => {
 
   it.each([
     ['btrfs, which counts none', '0 0'],
-    ['CephFS, which has no limit', '7 18446744073709551615'],
+    ['CephFS by the kernel, which has no limit', '7 18446744073709551615'],
+    ['CephFS by ceph-fuse, which has no limit', '2 -1'],
   ])('have no inodes for %s', async (_, inodes) => {
     expect(await read({ stdout: `4096 1000 400 300 ${inodes}\n` })).not.toHaveProperty('inodes');
   });
