@@ -55,9 +55,10 @@ export async function converse<T>(
   const end = () => socket.destroy();
   const limit = AbortSignal.any([signal, AbortSignal.timeout(LIMIT)]);
   limit.addEventListener('abort', end);
-  // An error of the socket ends its lines, which is where it is noticed.
-  socket.on('error', end);
-  const lines = createInterface({ input: socket })[Symbol.asyncIterator]();
+  const reader = createInterface({ input: socket });
+  const lines = reader[Symbol.asyncIterator]();
+  // However the socket ends, its lines end, which is where it is noticed: a destroyed one does not by itself.
+  socket.on('error', end).once('close', () => reader.close());
 
   async function read(key: string): Promise<unknown> {
     for (;;) {
