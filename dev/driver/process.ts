@@ -39,18 +39,26 @@ function collectOutput(child: ChildProcess): () => string {
   return () => Buffer.concat(chunks).toString();
 }
 
-async function waitUntilServing(clients: readonly CsiClient[], hasEnded: () => boolean): Promise<void> {
+/** Asks with a new client each time: one that found nobody would wait a second before it dials again. */
+async function isServing(endpoint: string): Promise<boolean> {
+  const client = createClient(endpoint);
+  try {
+    await client.call(csi.Identity.Probe, {}, { timeout: 5_000 });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    client.close();
+  }
+}
+
+async function waitUntilServing(endpoints: readonly string[], hasEnded: () => boolean): Promise<void> {
   const end = Date.now() + START_BOUND;
-  for (const client of clients) {
-    for (;;) {
-      try {
-        await client.call(csi.Identity.Probe, {}, { timeout: 2_000 });
-        break;
-      } catch (error) {
-        if (hasEnded()) throw new Error('the driver ended', { cause: error });
-        if (Date.now() > end) throw new Error('the driver does not answer', { cause: error });
-        await sleep(50);
-      }
+  for (const endpoint of endpoints) {
+    while (!(await isServing(endpoint))) {
+      if (hasEnded()) throw new Error('the driver ended');
+      if (Date.now() > end) throw new Error(`the driver does not answer on ${endpoint}`);
+      await sleep(50);
     }
   }
 }
@@ -84,7 +92,7 @@ export async function startDriver({ cluster, directory, flags = [] }: DriverOpti
   }
 
   try {
-    await waitUntilServing([rbd, cephfs], hasEnded);
+    await waitUntilServing(Object.values(endpoints), hasEnded);
   } catch (error) {
     await stop('SIGKILL');
     const why = error instanceof Error ? error.message : String(error);

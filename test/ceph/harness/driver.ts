@@ -67,8 +67,12 @@ export function useDriver(options: { readonly flags?: readonly string[] } = {}):
   }, HOOK_BOUND);
 
   afterAll(async () => {
-    if (directory === undefined || running === undefined) return;
+    if (directory === undefined) return;
     const ownDirectory = directory;
+    if (running === undefined) {
+      await rm(ownDirectory, { recursive: true, force: true });
+      return;
+    }
     const left = await waitForNothing(async () =>
       (await listClusterContent()).filter(item => !before.includes(item)),
     );
