@@ -1,7 +1,6 @@
-import type { Exec } from '../exec/command.ts';
+import type { CommandResult, Exec } from '../exec/command.ts';
 import type { Context } from '../model/call.ts';
 import { DriverError } from '../model/errors.ts';
-import type { CommandResult } from '../exec/command.ts';
 import { connectionArguments, type Connection } from './connection.ts';
 import { failureOf } from './failure.ts';
 import { abortWhenFull } from './pool-fullness.ts';
@@ -47,6 +46,8 @@ export interface CephCommand {
   readonly finishes?: boolean;
   /** Milliseconds; 60 s when absent. */
   readonly timeout?: number;
+  /** Bytes of output to accept. */
+  readonly maximumOutput?: number;
 }
 
 const TIMEOUT = 60_000;
@@ -79,6 +80,7 @@ export async function runCeph(session: CephSession, command: CephCommand): Promi
         args: [...connectionArguments(connection), ...command.args],
         timeout: command.timeout ?? TIMEOUT,
         ...(command.input === undefined ? {} : { input: command.input }),
+        ...(command.maximumOutput === undefined ? {} : { maximumOutput: command.maximumOutput }),
       },
       { ...context, signal: AbortSignal.any([...callers, full.signal]) },
     );
@@ -94,6 +96,14 @@ export function failCommand(session: CephSession, command: CephCommand, result: 
   return failureOf(result, { what: command.what, connection: session.connection });
 }
 
+/** As `failCommand`, of a command that makes an image: the pool is what the request asked for. */
+export function failCreation(session: CephSession, command: CephCommand, result: CommandResult): DriverError {
+  const missing = missingPool(result);
+  return missing === undefined
+    ? failCommand(session, command, result)
+    : new DriverError('invalid-argument', `${command.what}: ${missing}`);
+}
+
 /** Runs a Ceph program that has to succeed. @throws DriverError what its exit code stands for. */
 export async function requireCeph(session: CephSession, command: CephCommand): Promise<CommandResult> {
   const result = await runCeph(session, command);
@@ -107,7 +117,7 @@ export async function requireCeph(session: CephSession, command: CephCommand): P
  */
 export function missingPool(result: CommandResult): string | undefined {
   if (result.exitCode !== 2) return undefined;
-  const pool = /error opening pool '?([^':]+)'?:|data pool (\S+) does not exist/.exec(result.stderr);
+  const pool = /data pool (\S+) does not exist|error opening pool '?([^':]+)'?:/.exec(result.stderr);
   if (pool !== null) return `there is no pool "${pool[1] ?? pool[2] ?? ''}"`;
   const namespace = /namespace '([^']*)' does not exist/.exec(result.stderr);
   return namespace === null ? undefined : `there is no RADOS namespace "${namespace[1] ?? ''}"`;

@@ -3,6 +3,7 @@ import type { ImageFeature } from './rbd-export-stream.ts';
 import { arrayOf, isObject, numberOf, stringOf, timeOf, type JsonObject } from './rbd-json.ts';
 import {
   failCommand,
+  failCreation,
   imageSpec,
   missingPool,
   poolArguments,
@@ -54,8 +55,12 @@ export async function listSnapshots(
   return arrayOf(parseOutput(result, command.what), command.what).map(readSnapshot);
 }
 
-/** Makes a snapshot; one of that name is fine. Waits for a round of the monitors, up to a second. */
-export async function createSnapshot(session: CephSession, ref: ImageRef, name: string): Promise<void> {
+/** Makes a snapshot, unless there is one of that name. Waits for a round of the monitors, up to a second. */
+export async function createSnapshot(
+  session: CephSession,
+  ref: ImageRef,
+  name: string,
+): Promise<'created' | 'exists'> {
   const spec = `${imageSpec(ref)}@${name}`;
   const command: CephCommand = {
     program: 'rbd',
@@ -65,7 +70,8 @@ export async function createSnapshot(session: CephSession, ref: ImageRef, name: 
     finishes: true,
   };
   const result = await runCeph(session, command);
-  if (result.exitCode === 0 || result.exitCode === EEXIST) return;
+  if (result.exitCode === 0) return 'created';
+  if (result.exitCode === EEXIST) return 'exists';
   throw failCommand(session, command, result);
 }
 
@@ -135,7 +141,7 @@ export async function cloneSnapshot(
   if (result.exitCode === 0) return 'created';
   if (result.exitCode === EEXIST) return 'exists';
   if (result.exitCode === ENOENT && missingPool(result) === undefined) return 'missing';
-  throw failCommand(session, command, result);
+  throw failCreation(session, command, result);
 }
 
 /** Copies what the image shares with its parent, so that it lives by itself. */

@@ -1,19 +1,43 @@
+import { growImage } from '../ceph/rbd-image.ts';
+import { imageSpec, type CephSession } from '../ceph/rbd-session.ts';
 import type { ClusterSource } from '../config/clusters.ts';
 import type { CredentialSource } from '../config/credentials.ts';
-import { growImage } from '../ceph/rbd-image.ts';
 import type { Exec } from '../exec/command.ts';
 import { chooseSize, fitsRange, MIB } from '../model/bytes.ts';
 import type { Context, Log } from '../model/call.ts';
-import type { ControllerBackend, ExpandRequest, ExpandResult } from '../model/controller-backend.ts';
+import type {
+  ControllerBackend,
+  ExpandRequest,
+  ExpandResult,
+  SnapshotReference,
+  ValidateRequest,
+  VolumeReference,
+} from '../model/controller-backend.ts';
 import { DriverError, isErrorOfKind } from '../model/errors.ts';
+import { chooseName } from '../model/name.ts';
+import type { Secrets } from '../model/secret.ts';
+import type { Page, Snapshot, SnapshotSpec, Volume, VolumeSpec } from '../model/volume.ts';
 import { explainUnsupported, requireSupported } from './access-modes.ts';
+import { createBackground } from './background.ts';
+import { readCapacity } from './capacity.ts';
+import { createFlattener, type Flattener } from './flattener.ts';
 import { requireVolume } from './image-state.ts';
-import { decodeVolumePlace, requireVolumePlace } from './places.ts';
+import { listAllSnapshots, listVolumes, listVolumeSnapshots, readVolume } from './listing.ts';
+import { parseSnapshotPrefix } from './parameters.ts';
+import {
+  decodeSnapshotPlace,
+  decodeVolumePlace,
+  requireSnapshotPlace,
+  requireVolumePlace,
+} from './places.ts';
 import { createPurger } from './purger.ts';
 import { createSessions, type Sessions } from './sessions.ts';
+import { deleteSnapshot, ensureSnapshot, readSnapshot } from './snapshots.ts';
+import { createSweeper, type Sweeper } from './sweeper.ts';
+import { ensureClonedVolume, ensureRestoredVolume, type CopyTools } from './volume-copy.ts';
 import { ensureEmptyVolume } from './volume-creation.ts';
 import { deleteVolume, type OnTrashed } from './volume-deletion.ts';
-import { planVolume } from './volume-plan.ts';
+import { planVolume, type VolumePlan } from './volume-plan.ts';
 
 export interface RbdControllerOptions {
   readonly exec: Exec;
@@ -24,6 +48,8 @@ export interface RbdControllerOptions {
 }
 
 export interface RbdController extends ControllerBackend {
+  /** Resumes what an earlier driver did not finish, in the background. */
+  start(): void;
   /** Ends the background work: starts nothing more, and resolves when what runs has ended. */
   drain(): Promise<void>;
 }
@@ -54,44 +80,132 @@ async function expandVolume(
   return { capacityBytes: size, nodeExpansionRequired };
 }
 
+/** What is offered where the driver has Ceph users of its own: these calls carry no secrets. */
+function createReader(sessions: Sessions): Partial<ControllerBackend> {
+  return {
+    getVolume: (volumeId, context) => readVolume(sessions, volumeId, context),
+    listVolumes: (request, context) => listVolumes(sessions, request, context),
+    getCapacity: (query, context) => readCapacity(sessions, query, context),
+    async listSnapshots(query, context) {
+      const { snapshotId, sourceVolumeId, secrets } = query;
+      if (snapshotId !== undefined) return listOneSnapshot(sessions, snapshotId, secrets, context);
+      if (sourceVolumeId === undefined) return listAllSnapshots(sessions, query, context);
+      const place = decodeVolumePlace(sourceVolumeId);
+      if (place === undefined) return { entries: [] };
+      return listVolumeSnapshots(sessions.open(place.clusterId, secrets, context), place, query);
+    },
+  };
+}
+
+async function listOneSnapshot(
+  sessions: Sessions,
+  snapshotId: string,
+  secrets: Secrets,
+  context: Context,
+): Promise<Page<Snapshot>> {
+  const place = decodeSnapshotPlace(snapshotId);
+  if (place === undefined) return { entries: [] };
+  try {
+    return { entries: [await readSnapshot(sessions.open(place.clusterId, secrets, context), place)] };
+  } catch (error) {
+    if (isErrorOfKind(error, 'not-found')) return { entries: [] };
+    throw error;
+  }
+}
+
+function createSnapshots(sessions: Sessions, flattener: Flattener, onTrashed: OnTrashed) {
+  return {
+    createSnapshot(spec: SnapshotSpec, context: Context) {
+      const prefix = parseSnapshotPrefix(spec.parameters, context.log);
+      const place = requireVolumePlace(spec.sourceVolumeId, 'source_volume_id');
+      const session = sessions.open(place.clusterId, spec.secrets, context);
+      return ensureSnapshot(session, place, chooseName(prefix, spec.name), flattener);
+    },
+    async deleteSnapshot({ snapshotId, secrets }: SnapshotReference, context: Context) {
+      const place = decodeSnapshotPlace(snapshotId);
+      if (place === undefined) return;
+      const session = sessions.open(place.clusterId, secrets, context);
+      await ignoreMissing(deleteSnapshot(session, place, onTrashed));
+    },
+    async getSnapshot({ snapshotId, secrets }: SnapshotReference, context: Context) {
+      const place = requireSnapshotPlace(snapshotId);
+      return readSnapshot(sessions.open(place.clusterId, secrets, context), place);
+    },
+  };
+}
+
+/** For deletions: a pool that is gone took all that was in it with it. */
+async function ignoreMissing(deletion: Promise<void>): Promise<void> {
+  try {
+    await deletion;
+  } catch (error) {
+    if (!isErrorOfKind(error, 'not-found')) throw error;
+  }
+}
+
+function ensureVolumeOf(session: CephSession, plan: VolumePlan, tools: CopyTools): Promise<Volume> {
+  switch (plan.source?.type) {
+    case undefined:
+      return ensureEmptyVolume(session, plan);
+    case 'snapshot':
+      return ensureRestoredVolume(session, plan, plan.source.snapshotId, tools);
+    case 'volume':
+      return ensureClonedVolume(session, plan, plan.source.volumeId, tools);
+  }
+}
+
+function createVolumes(
+  sessions: Sessions,
+  tools: CopyTools,
+  sweeper: Sweeper,
+  onTrashed: OnTrashed,
+  log: Log,
+) {
+  return {
+    chooseVolumeId: (spec: VolumeSpec) => planVolume(spec, sessions, log).volumeId,
+    async createVolume(spec: VolumeSpec, context: Context) {
+      const plan = planVolume(spec, sessions, context.log);
+      const session = sessions.open(plan.parameters.clusterId, spec.secrets, context);
+      const volume = await ensureVolumeOf(session, plan, tools);
+      sweeper.visit(session, plan.ref);
+      return volume;
+    },
+    async deleteVolume({ volumeId, secrets }: VolumeReference, context: Context) {
+      const place = decodeVolumePlace(volumeId);
+      if (place === undefined) return;
+      const session = sessions.open(place.clusterId, secrets, context);
+      if (tools.flattener.isFlattening(session, place)) {
+        throw new DriverError('aborted', `volume_id: image ${imageSpec(place)} is being flattened`);
+      }
+      await ignoreMissing(deleteVolume(session, place, onTrashed));
+      sweeper.visit(session, place);
+    },
+    async validateVolume(request: ValidateRequest, context: Context) {
+      const place = requireVolumePlace(request.volumeId);
+      await requireVolume(sessions.open(place.clusterId, request.secrets, context), place);
+      return explainUnsupported(request.capabilities);
+    },
+    expandVolume: (request: ExpandRequest, context: Context) => expandVolume(sessions, request, context),
+  };
+}
+
 /** The Controller service's backend for RBD images. */
 export function createRbdController(options: RbdControllerOptions): RbdController {
   const { exec, clusters, log, ownCredentials } = options;
   const sessions = createSessions(exec, clusters, ownCredentials);
+  const background = createBackground(log);
   const purger = createPurger(log);
+  const tools: CopyTools = { background, flattener: createFlattener(background) };
   const onTrashed: OnTrashed = (session, ref) => purger.add(session, ref);
+  const sweeper = createSweeper(sessions, background, onTrashed);
 
   return {
-    chooseVolumeId(spec) {
-      return planVolume(spec, sessions, log).volumeId;
+    ...createVolumes(sessions, tools, sweeper, onTrashed, log),
+    ...createSnapshots(sessions, tools.flattener, onTrashed),
+    ...(ownCredentials === undefined ? {} : createReader(sessions)),
+    start: () => sweeper.start(),
+    async drain() {
+      await Promise.all([background.drain(), purger.drain()]);
     },
-
-    async createVolume(spec, context) {
-      const plan = planVolume(spec, sessions, context.log);
-      const session = sessions.open(plan.parameters.clusterId, spec.secrets, context);
-      return ensureEmptyVolume(session, plan);
-    },
-
-    async deleteVolume({ volumeId, secrets }, context) {
-      const place = decodeVolumePlace(volumeId);
-      if (place === undefined) return;
-      const session = sessions.open(place.clusterId, secrets, context);
-      try {
-        await deleteVolume(session, place, onTrashed);
-      } catch (error) {
-        // A pool that is gone took the volume with it.
-        if (!isErrorOfKind(error, 'not-found')) throw error;
-      }
-    },
-
-    async validateVolume({ volumeId, secrets, capabilities }, context) {
-      const place = requireVolumePlace(volumeId);
-      await requireVolume(sessions.open(place.clusterId, secrets, context), place);
-      return explainUnsupported(capabilities);
-    },
-
-    expandVolume: (request, context) => expandVolume(sessions, request, context),
-
-    drain: () => purger.drain(),
   };
 }

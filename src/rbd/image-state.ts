@@ -54,15 +54,16 @@ async function readImageId(session: CephSession, ref: ImageRef): Promise<string 
   return (await readObject(session, ref, `rbd_id.${ref.image}`))?.slice(4);
 }
 
-/** An image that cannot be opened may still be a volume with data, of which Ceph lost a part (its parent). */
-async function requireNoVolume(session: CephSession, ref: ImageRef): Promise<void> {
+/**
+ * Why a volume cannot be opened, or undefined when there is none: an image that cannot be opened may be half made, and
+ * may be a volume with data, of which Ceph lost a part (its parent).
+ */
+export async function explainBroken(session: CephSession, ref: ImageRef): Promise<string | undefined> {
   const imageId = await readImageId(session, ref);
-  if (imageId === undefined || imageId === '') return;
-  if ((await readMarkerById(session, { ...ref, imageId })) === undefined) return;
-  throw new DriverError(
-    'internal',
-    `image ${imageSpec(ref)} is a volume, and cannot be opened; "rbd info ${imageSpec(ref)}" tells why`,
-  );
+  if (imageId === undefined || imageId === '') return undefined;
+  if ((await readMarkerById(session, { ...ref, imageId })) === undefined) return undefined;
+  const spec = imageSpec(ref);
+  return `image ${spec} is a volume, and cannot be opened; "rbd info ${spec}" tells why`;
 }
 
 /**
@@ -76,7 +77,8 @@ export async function removeUnfinished(
   state: Exclude<ImageState, VolumeImage>,
 ): Promise<boolean> {
   if (state.kind === 'absent') {
-    await requireNoVolume(session, ref);
+    const reason = await explainBroken(session, ref);
+    if (reason !== undefined) throw new DriverError('internal', reason);
   } else {
     const isEmpty = state.info.snapshotCount === 0 && (await readOwnBytes(session, ref)) === 0n;
     if (!isEmpty) return false;

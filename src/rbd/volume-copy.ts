@@ -1,0 +1,182 @@
+import { growImage, readImageById, type ImageInfo } from '../ceph/rbd-image.ts';
+import { writeMetadata } from '../ceph/rbd-metadata.ts';
+import { imageSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.ts';
+import { cloneSnapshot, createSnapshot, listSnapshots, removeSnapshot } from '../ceph/rbd-snapshot.ts';
+import { DriverError } from '../model/errors.ts';
+import type { Volume } from '../model/volume.ts';
+import type { Background } from './background.ts';
+import { COMFORTABLE_DEPTH, DEEPEST, measureDepth, type Flattener } from './flattener.ts';
+import { inspectImage, readMarkerById, requireVolume } from './image-state.ts';
+import { MARKER_KEY, temporarySnapshotName, type Marker } from './marker.ts';
+import { requireSnapshotPlace, requireVolumePlace } from './places.ts';
+import { ensureVolume } from './volume-creation.ts';
+import { adoptVolume, metadataOf, sizeOf, volumeOf, type VolumePlan } from './volume-plan.ts';
+
+const FIELD = 'volume_content_source';
+
+/** The snapshot that a volume is cloned from. */
+interface Origin {
+  readonly parent: ImageRef;
+  readonly info: ImageInfo;
+  readonly marker: Marker | undefined;
+  readonly snapshot: string;
+  readonly sizeBytes: bigint;
+}
+
+export interface CopyTools {
+  readonly flattener: Flattener;
+  readonly background: Background;
+}
+
+function requireCluster(plan: VolumePlan, clusterId: string): void {
+  if (clusterId === plan.parameters.clusterId) return;
+  throw new DriverError(
+    'invalid-argument',
+    `${FIELD}: it is in cluster "${clusterId}", and the volume is to be in "${plan.parameters.clusterId}"`,
+  );
+}
+
+function copiedSize(plan: VolumePlan, sourceBytes: bigint): bigint {
+  const size = sizeOf(plan, sourceBytes);
+  if (size >= sourceBytes) return size;
+  throw new DriverError(
+    'out-of-range',
+    `capacity_range: the source has ${String(sourceBytes)} bytes, and a volume made from it cannot be smaller`,
+  );
+}
+
+/**
+ * How many parents the new volume will have. The marker's number only grows stale upwards, so a small one is
+ * trusted, and a large one measured.
+ */
+async function depthBelow(
+  session: CephSession,
+  { parent, info, marker }: Origin,
+  { flattener }: CopyTools,
+): Promise<number> {
+  const noted = (marker?.depth ?? DEEPEST) + 1;
+  if (noted <= COMFORTABLE_DEPTH) return noted;
+  const depth = (await measureDepth(session, info)) + 1;
+  if (depth <= DEEPEST) return depth;
+  flattener.add(session, parent);
+  throw new DriverError(
+    info.snapshotCount === 0 ? 'aborted' : 'resource-exhausted',
+    `${FIELD}: image ${imageSpec(parent)} has a chain of ${depth - 1} parents, and ${DEEPEST} are the most` +
+      (info.snapshotCount === 0
+        ? '; it is being flattened'
+        : '; it can be flattened when its snapshots and their clones are deleted'),
+  );
+}
+
+/** Makes the clone a volume: its size, its metadata, and last the marker, which says that it is complete. */
+async function completeClone(
+  session: CephSession,
+  plan: VolumePlan,
+  grow: bigint | undefined,
+  depth: number,
+): Promise<void> {
+  if (grow !== undefined) await growImage(session, plan.ref, grow);
+  const metadata = [...metadataOf(plan, depth)];
+  const others = metadata.filter(([key]) => key !== MARKER_KEY);
+  // The clone has the metadata of its parent, which tells of another claim.
+  await Promise.all(others.map(([key, value]) => writeMetadata(session, plan.ref, key, value)));
+  for (const [key, value] of metadata) {
+    if (key === MARKER_KEY) await writeMetadata(session, plan.ref, key, value);
+  }
+}
+
+async function makeClone(
+  session: CephSession,
+  plan: VolumePlan,
+  origin: Origin,
+  tools: CopyTools,
+): Promise<Volume | undefined> {
+  const size = copiedSize(plan, origin.sizeBytes);
+  const depth = await depthBelow(session, origin, tools);
+  const outcome = await cloneSnapshot(session, origin.parent, origin.snapshot, plan.ref, plan.parameters);
+  if (outcome === 'exists') return undefined;
+  if (outcome === 'missing') {
+    throw new DriverError(
+      'aborted',
+      `${FIELD}: ${imageSpec(origin.parent)}@${origin.snapshot} is being deleted or renamed`,
+    );
+  }
+  await completeClone(session, plan, size > origin.sizeBytes ? size : undefined, depth);
+  if (depth > COMFORTABLE_DEPTH) tools.flattener.add(session, plan.ref);
+  return volumeOf(plan, size);
+}
+
+async function findSnapshot(session: CephSession, plan: VolumePlan, snapshotId: string): Promise<Origin> {
+  const place = requireSnapshotPlace(snapshotId, FIELD);
+  requireCluster(plan, place.clusterId);
+  const [info, snapshots, marker] = await Promise.all([
+    readImageById(session, place),
+    listSnapshots(session, place),
+    readMarkerById(session, place),
+  ]);
+  const found = snapshots?.find(({ number, kind }) => number === place.snapshotNumber && kind === 'user');
+  if (info === undefined || found === undefined) {
+    throw new DriverError('not-found', `${FIELD}: there is no snapshot "${snapshotId}"`);
+  }
+  const parent = { ...place, image: info.name };
+  return { parent, info, marker, snapshot: found.name, sizeBytes: found.sizeBytes };
+}
+
+/** A volume with the content of a snapshot: one clone of it, whatever its size. */
+export async function ensureRestoredVolume(
+  session: CephSession,
+  plan: VolumePlan,
+  snapshotId: string,
+  tools: CopyTools,
+): Promise<Volume> {
+  const origin = await findSnapshot(session, plan, snapshotId);
+  return tools.flattener.whileUnflattened(session, origin.parent, () =>
+    ensureVolume(session, plan, () => makeClone(session, plan, origin, tools)),
+  );
+}
+
+/** A snapshot of this moment: one that an earlier attempt left shows an earlier one. */
+async function makeTemporarySnapshot(
+  session: CephSession,
+  source: ImageRef,
+  imageId: string,
+  name: string,
+): Promise<void> {
+  if ((await createSnapshot(session, source, name)) === 'created') return;
+  await removeSnapshot(session, { ...source, imageId }, { name });
+  await createSnapshot(session, source, name);
+}
+
+/** A volume with the present content of another: a clone of a snapshot that is removed after the answer. */
+export async function ensureClonedVolume(
+  session: CephSession,
+  plan: VolumePlan,
+  volumeId: string,
+  tools: CopyTools,
+): Promise<Volume> {
+  const parent = requireVolumePlace(volumeId, FIELD);
+  requireCluster(plan, parent.clusterId);
+  const [existing, { info, marker }] = await Promise.all([
+    inspectImage(session, plan.ref),
+    requireVolume(session, parent, FIELD),
+  ]);
+  const image = { ...parent, imageId: info.imageId };
+  const snapshot = temporarySnapshotName(plan.ref.image);
+  const removeTemporary = (): void =>
+    tools.background.start(`removing snapshot ${snapshot}`, context =>
+      removeSnapshot({ ...session, context }, image, { name: snapshot }),
+    );
+  if (existing.kind === 'volume') {
+    const volume = adoptVolume(plan, existing);
+    if (info.snapshotCount > 0) removeTemporary();
+    return volume;
+  }
+  const origin: Origin = { parent, info, marker, snapshot, sizeBytes: info.sizeBytes };
+  copiedSize(plan, info.sizeBytes);
+  return tools.flattener.whileUnflattened(session, parent, async () => {
+    await makeTemporarySnapshot(session, parent, info.imageId, snapshot);
+    const volume = await ensureVolume(session, plan, () => makeClone(session, plan, origin, tools));
+    removeTemporary();
+    return volume;
+  });
+}
