@@ -5,7 +5,7 @@ import type { CredentialSource } from '../config/credentials.ts';
 import type { Exec } from '../exec/command.ts';
 import type { Context } from '../model/call.ts';
 import { DriverError } from '../model/errors.ts';
-import type { Secrets } from '../model/secret.ts';
+import type { Secret, Secrets } from '../model/secret.ts';
 
 /** Opens sessions at the clusters that the driver knows. */
 export interface Sessions {
@@ -20,6 +20,12 @@ export interface Sessions {
   openOwn(clusterId: string, context: Context): CephSession | undefined;
   /** The clusters at which the driver has a user of its own. */
   ownClusters(): readonly Cluster[];
+}
+
+/** A key without a value counts as missing: Ceph would only say that it refuses it. */
+function findSecret(secrets: Secrets, key: string): Secret | undefined {
+  const secret = secrets[key];
+  return secret?.reveal() === '' ? undefined : secret;
 }
 
 const NO_CREDENTIALS: CredentialSource = () => undefined;
@@ -38,7 +44,8 @@ export function createSessions(
 
   function open(clusterId: string, secrets: Secrets, context: Context): CephSession {
     const { monitors } = clusters.find(clusterId);
-    const { userID, userKey } = secrets;
+    const userID = findSecret(secrets, 'userID');
+    const userKey = findSecret(secrets, 'userKey');
     if (userID !== undefined && userKey !== undefined) {
       const connection: Connection = { monitors, userId: userID.reveal(), key: userKey };
       return { exec, connection, context };
