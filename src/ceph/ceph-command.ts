@@ -4,27 +4,29 @@ import { DriverError } from '../model/errors.ts';
 import { connectionArguments, type Connection } from './connection.ts';
 import { failureOf, parseOutput } from './failure.ts';
 
-export type CephArgument = string | number | boolean;
+export type CommandArgument = string | number | boolean;
 
 /** A command of the monitors or the manager, by the names that its JSON form has. Absent and false are the same. */
-export interface CephCommand {
+export interface ClusterCommand {
+  /** Who answers it: a monitor or the manager. */
+  readonly target: 'mon' | 'mgr';
   readonly prefix: string;
-  readonly args: Readonly<Partial<Record<string, CephArgument>>>;
+  readonly args: Readonly<Partial<Record<string, CommandArgument>>>;
 }
 
 /**
  * Has a cluster run a command and resolves to what came of it, whatever the exit code (an errno): JSON on `stdout`,
  * the reason of a failure on `stderr`. Rejects as `Exec` does.
  */
-export type RunCeph = (
+export type CommandRunner = (
   connection: Connection,
-  command: CephCommand,
+  command: ClusterCommand,
   context: Context,
 ) => Promise<CommandResult>;
 
 /** A cluster, as one call works with it. */
-export interface CephAccess {
-  readonly run: RunCeph;
+export interface ClusterAccess {
+  readonly run: CommandRunner;
   readonly connection: Connection;
   readonly context: Context;
 }
@@ -32,7 +34,7 @@ export interface CephAccess {
 /** Milliseconds; the manager makes and removes subvolumes one after the other. */
 export const COMMAND_TIMEOUT = 60_000;
 
-function commandLine({ prefix, args }: CephCommand): readonly string[] {
+function commandLine({ prefix, args }: ClusterCommand): readonly string[] {
   const named = Object.entries(args).flatMap(([name, value]) => {
     if (value === undefined || value === false) return [];
     return value === true ? [`--${name}`] : [`--${name}=${String(value)}`];
@@ -44,7 +46,7 @@ function commandLine({ prefix, args }: CephCommand): readonly string[] {
 const NOT_CONNECTED = /\[errno (\d+)\] .*\(error connecting to the cluster\)/;
 
 /** Runs each command in a `ceph` process of its own: 200 ms, nearly all of it Python. */
-export function createCephProcesses(exec: Exec): RunCeph {
+export function createProcessRunner(exec: Exec): CommandRunner {
   return async (connection, command, context) => {
     const args = [...connectionArguments(connection), '--format', 'json', ...commandLine(command)];
     const result = await exec({ program: 'ceph', args, timeout: COMMAND_TIMEOUT }, context);
@@ -57,9 +59,9 @@ export function createCephProcesses(exec: Exec): RunCeph {
 
 /** Runs a command. @throws DriverError by the exit code (`failureOf`); `what` begins the message. */
 export async function runCommand(
-  command: CephCommand,
+  command: ClusterCommand,
   what: string,
-  access: CephAccess,
+  access: ClusterAccess,
 ): Promise<CommandResult> {
   const { run, connection, context } = access;
   const result = await run(connection, command, context);
@@ -68,7 +70,11 @@ export async function runCommand(
 }
 
 /** The JSON that a command answers. @throws DriverError as `runCommand`, or `internal` when it is none. */
-export async function queryCluster(command: CephCommand, what: string, access: CephAccess): Promise<unknown> {
+export async function queryCluster(
+  command: ClusterCommand,
+  what: string,
+  access: ClusterAccess,
+): Promise<unknown> {
   return parseOutput(await runCommand(command, what, access), what);
 }
 

@@ -13,7 +13,7 @@ export interface Connection {
  * Seconds that a program may look for a monitor. Below the 10 s that the Kubernetes sidecars give a call by
  * default, so that the caller learns that the monitors cannot be reached instead of a bare time-out.
  */
-const MONITOR_TIMEOUT = 8;
+export const MONITOR_TIMEOUT = 8;
 
 /**
  * The arguments that every Ceph program takes. Monitors, user and key come from here alone: a configuration or

@@ -1,5 +1,11 @@
 import type { CephfsSnapshotHandle } from '../model/handle.ts';
-import { requireObject, requireText, runCommand, type CephAccess } from './ceph-command.ts';
+import {
+  requireObject,
+  requireText,
+  runCommand,
+  type ClusterAccess,
+  type ClusterCommand,
+} from './ceph-command.ts';
 import { EEXIST, ENOENT, failureOf, parseOutput } from './failure.ts';
 import { parseNames, printPlace, subvolumeArguments, type SubvolumePlace } from './fs-subvolume.ts';
 
@@ -23,8 +29,12 @@ function snapshotArguments(place: SnapshotPlace) {
 }
 
 /** Makes a snapshot; resolves also when it is there. */
-export async function ensureSnapshot(place: SnapshotPlace, access: CephAccess): Promise<void> {
-  const command = { prefix: 'fs subvolume snapshot create', args: snapshotArguments(place) };
+export async function ensureSnapshot(place: SnapshotPlace, access: ClusterAccess): Promise<void> {
+  const command: ClusterCommand = {
+    target: 'mgr',
+    prefix: 'fs subvolume snapshot create',
+    args: snapshotArguments(place),
+  };
   await runCommand(command, `making snapshot ${printSnapshotPlace(place)}`, access);
 }
 
@@ -36,11 +46,15 @@ function parseTime(text: string): Date {
 /** A snapshot, or undefined when there is none, nor a subvolume. */
 export async function readSnapshot(
   place: SnapshotPlace,
-  access: CephAccess,
+  access: ClusterAccess,
 ): Promise<SubvolumeSnapshot | undefined> {
   const what = `reading snapshot ${printSnapshotPlace(place)}`;
   const { run, connection, context } = access;
-  const command = { prefix: 'fs subvolume snapshot info', args: snapshotArguments(place) };
+  const command: ClusterCommand = {
+    target: 'mgr',
+    prefix: 'fs subvolume snapshot info',
+    args: snapshotArguments(place),
+  };
   const result = await run(connection, command, context);
   if (result.exitCode === ENOENT) return undefined;
   if (result.exitCode !== 0) throw failureOf(result, { what, connection });
@@ -49,20 +63,27 @@ export async function readSnapshot(
 }
 
 /** Removes a snapshot. `busy` while it is being copied; `gone` also when there is none. */
-export async function removeSnapshot(place: SnapshotPlace, access: CephAccess): Promise<'gone' | 'busy'> {
+export async function removeSnapshot(place: SnapshotPlace, access: ClusterAccess): Promise<'gone' | 'busy'> {
   const { run, connection, context } = access;
   const args = { ...snapshotArguments(place), force: true };
-  const result = await run(connection, { prefix: 'fs subvolume snapshot rm', args }, context);
+  const result = await run(connection, { target: 'mgr', prefix: 'fs subvolume snapshot rm', args }, context);
   if (result.exitCode === 0 || result.exitCode === ENOENT) return 'gone';
   if (result.exitCode === EAGAIN) return 'busy';
   throw failureOf(result, { what: `removing snapshot ${printSnapshotPlace(place)}`, connection });
 }
 
 /** The names of a subvolume's snapshots, sorted; none when there is no such subvolume. */
-export async function listSnapshots(place: SubvolumePlace, access: CephAccess): Promise<readonly string[]> {
+export async function listSnapshots(
+  place: SubvolumePlace,
+  access: ClusterAccess,
+): Promise<readonly string[]> {
   const what = `listing the snapshots of ${printPlace(place)}`;
   const { run, connection, context } = access;
-  const command = { prefix: 'fs subvolume snapshot ls', args: subvolumeArguments(place) };
+  const command: ClusterCommand = {
+    target: 'mgr',
+    prefix: 'fs subvolume snapshot ls',
+    args: subvolumeArguments(place),
+  };
   const result = await run(connection, command, context);
   // EAGAIN: a clone that is not complete; it has none.
   if (result.exitCode === ENOENT || result.exitCode === EAGAIN) return [];
@@ -78,7 +99,10 @@ export interface CloneRequest {
 }
 
 /** Begins to copy a snapshot to a new subvolume. `exists` when there is one by this name, begun or complete. */
-export async function startClone(request: CloneRequest, access: CephAccess): Promise<'started' | 'exists'> {
+export async function startClone(
+  request: CloneRequest,
+  access: ClusterAccess,
+): Promise<'started' | 'exists'> {
   const { source, target, pool } = request;
   const args = {
     ...snapshotArguments(source),
@@ -87,7 +111,11 @@ export async function startClone(request: CloneRequest, access: CephAccess): Pro
     ...(pool === undefined ? {} : { pool_layout: pool }),
   };
   const { run, connection, context } = access;
-  const result = await run(connection, { prefix: 'fs subvolume snapshot clone', args }, context);
+  const result = await run(
+    connection,
+    { target: 'mgr', prefix: 'fs subvolume snapshot clone', args },
+    context,
+  );
   if (result.exitCode === 0) return 'started';
   if (result.exitCode === EEXIST) return 'exists';
   const what = `copying snapshot ${printSnapshotPlace(source)} to ${printPlace(target)}`;
@@ -123,12 +151,12 @@ function parseProgress(value: unknown): string | undefined {
 /** How a copy stands; undefined when there is no such subvolume or it is no clone. */
 export async function readCloneStatus(
   place: SubvolumePlace,
-  access: CephAccess,
+  access: ClusterAccess,
 ): Promise<CloneStatus | undefined> {
   const what = `reading the clone status of ${printPlace(place)}`;
   const { run, connection, context } = access;
   const args = { vol_name: place.fsName, clone_name: place.subvolume, group_name: place.group };
-  const result = await run(connection, { prefix: 'fs clone status', args }, context);
+  const result = await run(connection, { target: 'mgr', prefix: 'fs clone status', args }, context);
   if (result.exitCode === ENOENT || result.exitCode === EOPNOTSUPP) return undefined;
   if (result.exitCode !== 0) throw failureOf(result, { what, connection });
   const status = requireObject(requireObject(parseOutput(result, what), what)['status'], what);
@@ -143,10 +171,10 @@ export async function readCloneStatus(
 }
 
 /** Stops a copy; resolves also when it has ended already. */
-export async function cancelClone(place: SubvolumePlace, access: CephAccess): Promise<void> {
+export async function cancelClone(place: SubvolumePlace, access: ClusterAccess): Promise<void> {
   const { run, connection, context } = access;
   const args = { vol_name: place.fsName, clone_name: place.subvolume, group_name: place.group };
-  const result = await run(connection, { prefix: 'fs clone cancel', args }, context);
+  const result = await run(connection, { target: 'mgr', prefix: 'fs clone cancel', args }, context);
   if (result.exitCode === 0 || result.exitCode === ENOENT) return;
   // "cannot cancel -- clone finished (check clone status)"
   if (result.exitCode === EINVAL && result.stderr.includes('finished')) return;

@@ -1,7 +1,14 @@
 import type { CommandResult } from '../exec/command.ts';
 import type { CephfsVolumeHandle } from '../model/handle.ts';
 import { DriverError } from '../model/errors.ts';
-import { requireList, requireObject, requireText, runCommand, type CephAccess } from './ceph-command.ts';
+import {
+  requireList,
+  requireObject,
+  requireText,
+  runCommand,
+  type ClusterAccess,
+  type ClusterCommand,
+} from './ceph-command.ts';
 import { ENOENT, ENOTEMPTY, failureOf, parseOutput } from './failure.ts';
 
 const EAGAIN = 11;
@@ -55,7 +62,7 @@ function describeFailure(
   result: CommandResult,
   what: string,
   { fsName }: GroupPlace,
-  { connection }: CephAccess,
+  { connection }: ClusterAccess,
 ): DriverError {
   if (result.exitCode === ENOENT && /FS '.*' not found|volume '.*' does not exist$/m.test(result.stderr)) {
     return new DriverError('not-found', `fsName: there is no file system "${fsName}" in the cluster`);
@@ -81,10 +88,14 @@ function parseSubvolume(answer: unknown, what: string): Subvolume {
  * What a subvolume is now; `absent` also when its group is.
  * @throws DriverError `not-found` when the file system is missing.
  */
-export async function readSubvolume(place: SubvolumePlace, access: CephAccess): Promise<Subvolume> {
+export async function readSubvolume(place: SubvolumePlace, access: ClusterAccess): Promise<Subvolume> {
   const what = `reading subvolume ${printPlace(place)}`;
   const { run, connection, context } = access;
-  const command = { prefix: 'fs subvolume info', args: subvolumeArguments(place) };
+  const command: ClusterCommand = {
+    target: 'mgr',
+    prefix: 'fs subvolume info',
+    args: subvolumeArguments(place),
+  };
   const result = await run(connection, command, context);
   if (result.exitCode === 0) return parseSubvolume(parseOutput(result, what), what);
   if (isMissing(result, 'subvolume') || isMissing(result, 'group')) return { state: 'absent' };
@@ -99,9 +110,9 @@ export interface SubvolumeCreation extends SubvolumePlace {
 }
 
 /** Makes a subvolume group; resolves also when it is there. */
-export async function ensureGroup({ fsName, group }: GroupPlace, access: CephAccess): Promise<void> {
+export async function ensureGroup({ fsName, group }: GroupPlace, access: ClusterAccess): Promise<void> {
   const args = { vol_name: fsName, group_name: group };
-  const command = { prefix: 'fs subvolumegroup create', args };
+  const command: ClusterCommand = { target: 'mgr', prefix: 'fs subvolumegroup create', args };
   await runCommand(command, `making subvolume group ${fsName}/${group}`, access);
 }
 
@@ -109,14 +120,14 @@ export async function ensureGroup({ fsName, group }: GroupPlace, access: CephAcc
  * Makes a subvolume, and its group when that is missing. On one that exists, Ceph changes the quota: look first.
  * @throws DriverError `not-found` when the file system is missing, `invalid-argument` for a pool that it has not.
  */
-export async function createSubvolume(creation: SubvolumeCreation, access: CephAccess): Promise<void> {
+export async function createSubvolume(creation: SubvolumeCreation, access: ClusterAccess): Promise<void> {
   const { sizeBytes, pool } = creation;
   const args = {
     ...subvolumeArguments(creation),
     size: Number(sizeBytes),
     ...(pool === undefined ? {} : { pool_layout: pool }),
   };
-  const command = { prefix: 'fs subvolume create', args };
+  const command: ClusterCommand = { target: 'mgr', prefix: 'fs subvolume create', args };
   const what = `making subvolume ${printPlace(creation)}`;
   const { run, connection, context } = access;
   const result = await run(connection, command, context);
@@ -140,7 +151,7 @@ export interface RemovalOptions {
 export async function removeSubvolume(
   place: SubvolumePlace,
   options: RemovalOptions,
-  access: CephAccess,
+  access: ClusterAccess,
 ): Promise<Removal> {
   const args = {
     ...subvolumeArguments(place),
@@ -148,7 +159,7 @@ export async function removeSubvolume(
     retain_snapshots: options.retainSnapshots ?? false,
   };
   const { run, connection, context } = access;
-  const result = await run(connection, { prefix: 'fs subvolume rm', args }, context);
+  const result = await run(connection, { target: 'mgr', prefix: 'fs subvolume rm', args }, context);
   switch (result.exitCode) {
     case 0:
     case ENOENT:
@@ -166,18 +177,22 @@ export async function removeSubvolume(
 export async function resizeSubvolume(
   place: SubvolumePlace,
   sizeBytes: bigint,
-  access: CephAccess,
+  access: ClusterAccess,
 ): Promise<void> {
   const args = { ...subvolumeArguments(place), new_size: String(sizeBytes), no_shrink: true };
-  await runCommand({ prefix: 'fs subvolume resize', args }, `resizing ${printPlace(place)}`, access);
+  await runCommand(
+    { target: 'mgr', prefix: 'fs subvolume resize', args },
+    `resizing ${printPlace(place)}`,
+    access,
+  );
 }
 
 /** The names of a group's subvolumes, sorted; none when the group is missing. */
-export async function listSubvolumes(place: GroupPlace, access: CephAccess): Promise<readonly string[]> {
+export async function listSubvolumes(place: GroupPlace, access: ClusterAccess): Promise<readonly string[]> {
   const what = `listing the subvolumes of ${place.fsName}/${place.group}`;
   const args = { vol_name: place.fsName, group_name: place.group };
   const { run, connection, context } = access;
-  const result = await run(connection, { prefix: 'fs subvolume ls', args }, context);
+  const result = await run(connection, { target: 'mgr', prefix: 'fs subvolume ls', args }, context);
   if (isMissing(result, 'group')) return [];
   if (result.exitCode !== 0) throw describeFailure(result, what, place, access);
   return parseNames(parseOutput(result, what), what);
@@ -195,17 +210,21 @@ export type PinType = 'export' | 'distributed' | 'random';
 export async function pinSubvolume(
   place: SubvolumePlace,
   pin: { readonly type: PinType; readonly setting: string },
-  access: CephAccess,
+  access: ClusterAccess,
 ): Promise<void> {
   const args = { ...subvolumeArguments(place), pin_type: pin.type, pin_setting: pin.setting };
-  await runCommand({ prefix: 'fs subvolume pin', args }, `pinning ${printPlace(place)}`, access);
+  await runCommand(
+    { target: 'mgr', prefix: 'fs subvolume pin', args },
+    `pinning ${printPlace(place)}`,
+    access,
+  );
 }
 
 /** The path of a ready subvolume. @throws DriverError `not-found` when it is absent or deleted, `aborted` unfinished. */
 export async function requireSubvolume(
   place: SubvolumePlace,
   field: string,
-  access: CephAccess,
+  access: ClusterAccess,
 ): Promise<ReadySubvolume> {
   const subvolume = await readSubvolume(place, access);
   switch (subvolume.state) {

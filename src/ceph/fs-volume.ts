@@ -1,5 +1,5 @@
 import { DriverError } from '../model/errors.ts';
-import { queryCluster, requireList, requireObject, requireText, type CephAccess } from './ceph-command.ts';
+import { queryCluster, requireList, requireObject, requireText, type ClusterAccess } from './ceph-command.ts';
 
 /** A file system of a cluster. */
 export interface FileSystem {
@@ -10,9 +10,9 @@ export interface FileSystem {
 }
 
 /** All file systems of the cluster. */
-export async function listFileSystems(access: CephAccess): Promise<readonly FileSystem[]> {
+export async function listFileSystems(access: ClusterAccess): Promise<readonly FileSystem[]> {
   const what = 'listing the file systems';
-  const answer = await queryCluster({ prefix: 'fs ls', args: {} }, what, access);
+  const answer = await queryCluster({ target: 'mon', prefix: 'fs ls', args: {} }, what, access);
   return requireList(answer, what).map(item => {
     const fields = requireObject(item, what);
     return {
@@ -24,7 +24,7 @@ export async function listFileSystems(access: CephAccess): Promise<readonly File
 }
 
 /** @throws DriverError `not-found` naming those that there are. */
-export async function requireFileSystem(fsName: string, access: CephAccess): Promise<FileSystem> {
+export async function requireFileSystem(fsName: string, access: ClusterAccess): Promise<FileSystem> {
   const all = await listFileSystems(access);
   const found = all.find(({ name }) => name === fsName);
   if (found !== undefined) return found;
@@ -36,9 +36,12 @@ export async function requireFileSystem(fsName: string, access: CephAccess): Pro
 }
 
 /** Bytes that can still be written to a pool, replication counted. @throws DriverError `not-found` */
-export async function readAvailableBytes(pool: string, access: CephAccess): Promise<bigint> {
+export async function readAvailableBytes(pool: string, access: ClusterAccess): Promise<bigint> {
   const what = 'reading the free space of the pools';
-  const answer = requireObject(await queryCluster({ prefix: 'df', args: {} }, what, access), what);
+  const answer = requireObject(
+    await queryCluster({ target: 'mon', prefix: 'df', args: {} }, what, access),
+    what,
+  );
   const pools = requireList(answer['pools'], what).map(item => requireObject(item, what));
   const found = pools.find(fields => fields['name'] === pool);
   if (found === undefined) throw new DriverError('not-found', `pool: there is no pool "${pool}"`);
@@ -51,10 +54,13 @@ export async function readAvailableBytes(pool: string, access: CephAccess): Prom
  * What is wrong with the metadata servers of a file system, or undefined when each rank has one.
  * Ranks that are damaged, failed or without a server make calls of clients wait.
  */
-export async function describeRankProblem(fsName: string, access: CephAccess): Promise<string | undefined> {
+export async function describeRankProblem(
+  fsName: string,
+  access: ClusterAccess,
+): Promise<string | undefined> {
   const what = `reading the state of file system ${fsName}`;
   const answer = requireObject(
-    await queryCluster({ prefix: 'fs get', args: { fs_name: fsName } }, what, access),
+    await queryCluster({ target: 'mon', prefix: 'fs get', args: { fs_name: fsName } }, what, access),
     what,
   );
   const map = requireObject(answer['mdsmap'], what);

@@ -19,8 +19,12 @@ function radosCommand(ref: PoolRef, args: readonly string[], what: string): Ceph
 async function runReading(session: CephSession, command: CephCommand): Promise<string | undefined> {
   const result = await runCeph(session, command);
   if (result.exitCode === 0) return result.stdout;
-  // 16.2 exits 1 for most errors, and names the errno in the text: `error getting rbd/x: (2) No such file or directory`.
-  const isMissing = result.exitCode === ENOENT || result.stderr.includes('(2) No such file or directory');
+  // 16.2 exits 1 for most errors, and names the errno in the text: `error getting rbd/x: (2) No such file or directory`;
+  // for a key that an object has not, it says `No such key: rbd/x/key` on standard output.
+  const isMissing =
+    result.exitCode === ENOENT ||
+    result.stderr.includes('(2) No such file or directory') ||
+    result.stdout.startsWith('No such key:');
   const failure = { ...result, exitCode: isMissing ? ENOENT : result.exitCode };
   if (isMissing && missingPool(failure) === undefined) return undefined;
   throw failCommand(session, command, failure);

@@ -1,11 +1,15 @@
-import { createCephProcesses, type RunCeph } from '../ceph/ceph-command.ts';
+import { createProcessRunner, type CommandRunner } from '../ceph/ceph-command.ts';
+import { createServerRunner } from '../ceph/command-servers.ts';
 import type { ClusterSource } from '../config/clusters.ts';
 import type { CredentialSource } from '../config/credentials.ts';
 import type { Exec } from '../exec/command.ts';
+import { startLineServer } from '../exec/line-server.ts';
 import type { Log } from '../model/call.ts';
 import type { ControllerBackend } from '../model/controller-backend.ts';
 import { encodeVolumeHandle } from '../model/handle.ts';
 import type { Environment } from './environment.ts';
+import { getCapacity, getVolume, listSnapshotPage, listVolumes } from './listing.ts';
+import { createSnapshot, deleteSnapshot, getSnapshot } from './snapshots.ts';
 import { deleteVolume, expandVolume, validateVolume } from './volume-changes.ts';
 import { createVolume, locateVolume } from './volume-creation.ts';
 
@@ -15,8 +19,24 @@ export interface CephfsControllerDependencies {
   readonly log: Log;
   /** The driver's own user at each cluster: listing and capacity need it. */
   readonly ownCredentials?: CredentialSource;
-  /** How clusters run commands; default: a `ceph` process for each. */
-  readonly runCeph?: RunCeph;
+  /** How clusters run commands; default: over connections that stay open, else a `ceph` process for each. */
+  readonly runCommands?: CommandRunner;
+}
+
+function hasOwnCredentials({ clusters, ownCredentials }: Environment): boolean {
+  return clusters.list().some(({ clusterId }) => ownCredentials(clusterId) !== undefined);
+}
+
+/** Calls that carry no secrets: possible only with credentials of the driver's own. */
+function createListing(
+  environment: Environment,
+): Required<Pick<ControllerBackend, 'getVolume' | 'listVolumes' | 'getCapacity' | 'listSnapshots'>> {
+  return {
+    getVolume: (volumeId, context) => getVolume(volumeId, environment, context),
+    listVolumes: (request, context) => listVolumes(request, environment, context),
+    getCapacity: (query, context) => getCapacity(query, environment, context),
+    listSnapshots: (query, context) => listSnapshotPage(query, environment, context),
+  };
 }
 
 /**
@@ -28,7 +48,7 @@ export function createCephfsController(dependencies: CephfsControllerDependencie
   const environment: Environment = {
     exec,
     clusters,
-    runCeph: dependencies.runCeph ?? createCephProcesses(exec),
+    runCommands: dependencies.runCommands ?? createServerRunner(startLineServer, createProcessRunner(exec)),
     ownCredentials: dependencies.ownCredentials ?? (() => undefined),
   };
   return {
@@ -37,5 +57,9 @@ export function createCephfsController(dependencies: CephfsControllerDependencie
     deleteVolume: (volume, context) => deleteVolume(volume, environment, context),
     validateVolume: (request, context) => validateVolume(request, environment, context),
     expandVolume: (request, context) => expandVolume(request, environment, context),
+    createSnapshot: (spec, context) => createSnapshot(spec, environment, context),
+    deleteSnapshot: (snapshot, context) => deleteSnapshot(snapshot, environment, context),
+    getSnapshot: (snapshot, context) => getSnapshot(snapshot, environment, context),
+    ...(hasOwnCredentials(environment) ? createListing(environment) : {}),
   };
 }

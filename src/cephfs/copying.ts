@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createHash } from 'node:crypto';
-import type { CephAccess } from '../ceph/ceph-command.ts';
+import type { ClusterAccess } from '../ceph/ceph-command.ts';
 import {
   cancelClone,
   ensureSnapshot,
@@ -46,7 +46,7 @@ function describeProgress(target: SubvolumePlace, status: CloneStatus | undefine
 /** Begins the copy. For a volume, first makes the snapshot that is copied. */
 export async function beginCopy(
   request: { readonly source: CopySource; readonly target: SubvolumePlace; readonly pool?: string },
-  access: CephAccess,
+  access: ClusterAccess,
 ): Promise<void> {
   const { source, target, pool } = request;
   const snapshot = source.type === 'snapshot' ? source.place : temporarySnapshot(source.place, target);
@@ -58,7 +58,7 @@ export async function beginCopy(
  * Waits a little for a copy to be complete. A failed one is removed, for the next call to begin anew.
  * @throws DriverError `aborted` with the progress while it goes on or after it failed.
  */
-export async function awaitCopy(target: SubvolumePlace, access: CephAccess): Promise<void> {
+export async function awaitCopy(target: SubvolumePlace, access: ClusterAccess): Promise<void> {
   const end = performance.now() + PATIENCE;
   for (;;) {
     const status = await readCloneStatus(target, access);
@@ -80,7 +80,7 @@ export async function awaitCopy(target: SubvolumePlace, access: CephAccess): Pro
 export async function finishCopy(
   source: CopySource,
   target: SubvolumePlace,
-  access: CephAccess,
+  access: ClusterAccess,
 ): Promise<void> {
   if (source.type === 'volume') await removeSnapshot(temporarySnapshot(source.place, target), access);
 }
@@ -89,7 +89,7 @@ export async function finishCopy(
  * Removes a subvolume whose copy is not complete: the copy is cancelled first.
  * @throws DriverError `aborted` while the manager has not stopped it.
  */
-export async function removeUnfinished(target: SubvolumePlace, access: CephAccess): Promise<void> {
+export async function removeUnfinished(target: SubvolumePlace, access: ClusterAccess): Promise<void> {
   const status = await readCloneStatus(target, access);
   if (status?.state === 'pending' || status?.state === 'in-progress') await cancelClone(target, access);
   const removal = await removeSubvolume(target, { force: true }, access);

@@ -12,6 +12,11 @@ function readPair(secrets: Secrets, role: Role): Pick<Connection, 'userId' | 'ke
   return { userId, key };
 }
 
+/** Whether any of the keys of a Secret is there, complete or not. */
+export function hasCredentials(secrets: Secrets): boolean {
+  return ['adminID', 'adminKey', 'userID', 'userKey'].some(key => secrets[key] !== undefined);
+}
+
 function connect(cluster: Cluster, secrets: Secrets, roles: readonly [Role, Role]): Connection {
   const pair = readPair(secrets, roles[0]) ?? readPair(secrets, roles[1]);
   if (pair === undefined) {

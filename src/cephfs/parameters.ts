@@ -1,5 +1,6 @@
 import { DriverError } from '../model/errors.ts';
 import type { Parameters } from '../model/volume.ts';
+import { isTemporarySnapshot } from './copying.ts';
 import { CONTEXT_KEYS, parseBoolean, parseMounter } from './volume-context.ts';
 
 /** Keys of a StorageClass that mean something here. */
@@ -71,11 +72,12 @@ function require(parameters: Parameters, key: string): string {
 /** A prefix must leave names that are one path component, and that no command takes for an option. */
 function parsePrefix(parameters: Parameters, key: string, fallback: string): string {
   const prefix = optional(parameters, key) ?? fallback;
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/.test(prefix)) return prefix;
+  const isName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/.test(prefix);
+  if (isName && !isTemporarySnapshot(prefix)) return prefix;
   throw new DriverError(
     'invalid-argument',
     `parameters: ${key}: "${prefix}" is not a prefix: at most 32 letters, digits, ".", "_" or "-", the first ` +
-      'a letter or digit',
+      'a letter or digit, and not the driver\'s own "csi-clone-"',
   );
 }
 
@@ -97,6 +99,26 @@ export function parseVolumeParameters(parameters: Parameters): VolumeParameters 
     volumeNamePrefix: parsePrefix(parameters, 'volumeNamePrefix', DEFAULT_VOLUME_PREFIX),
     backingSnapshot: parseBoolean('backingSnapshot', parameters['backingSnapshot']),
     ignored: IGNORED_KEYS.filter(key => optional(parameters, key) !== undefined),
+  };
+}
+
+/** Whose free space is asked for; what is absent stands for all. */
+export interface CapacityParameters {
+  readonly clusterId?: string;
+  readonly fsName?: string;
+  readonly pool?: string;
+}
+
+/** Reads a StorageClass's parameters, of which any may be missing. @throws DriverError `invalid-argument` */
+export function parseCapacityParameters(parameters: Parameters): CapacityParameters {
+  refuseUnknown(parameters, VOLUME_KEYS, [...DISABLED_KEYS, ...IGNORED_KEYS]);
+  const clusterId = optional(parameters, 'clusterID');
+  const fsName = optional(parameters, 'fsName');
+  const pool = optional(parameters, 'pool');
+  return {
+    ...(clusterId === undefined ? {} : { clusterId }),
+    ...(fsName === undefined ? {} : { fsName }),
+    ...(pool === undefined ? {} : { pool }),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { CephAccess } from '../ceph/ceph-command.ts';
+import type { ClusterAccess } from '../ceph/ceph-command.ts';
 import { listSnapshots, removeSnapshot } from '../ceph/fs-snapshot.ts';
 import { removeSubvolume, requireSubvolume, resizeSubvolume } from '../ceph/fs-subvolume.ts';
 import { chooseSize } from '../model/bytes.ts';
@@ -18,10 +18,10 @@ import { parseBoolean } from './volume-context.ts';
 import { SIZE_UNIT } from './volume-creation.ts';
 
 /** @throws DriverError `not-found` for a volume ID that this driver did not write. */
-export function requireHandle(volumeId: string): CephfsVolumeHandle {
+export function requireHandle(volumeId: string, field: string): CephfsVolumeHandle {
   const handle = decodeVolumeHandle(volumeId);
   if (handle?.backend === 'cephfs') return handle;
-  throw new DriverError('not-found', `volume_id: "${volumeId}" is no CephFS volume of this driver`);
+  throw new DriverError('not-found', `${field}: "${volumeId}" is no CephFS volume of this driver`);
 }
 
 function openVolume(
@@ -29,12 +29,12 @@ function openVolume(
   volume: VolumeReference,
   environment: Environment,
   context: Context,
-): CephAccess {
+): ClusterAccess {
   return openCluster(environment.clusters.find(handle.clusterId), volume.secrets, environment, context);
 }
 
 /** Snapshots that clones left, which were interrupted after their copy was complete. One still in use stays. */
-async function removeLeftovers(handle: CephfsVolumeHandle, access: CephAccess): Promise<void> {
+async function removeLeftovers(handle: CephfsVolumeHandle, access: ClusterAccess): Promise<void> {
   for (const snapshot of (await listSnapshots(handle, access)).filter(isTemporarySnapshot)) {
     await removeSnapshot({ ...handle, snapshot }, access);
   }
@@ -74,7 +74,7 @@ export async function expandVolume(
   environment: Environment,
   context: Context,
 ): Promise<ExpandResult> {
-  const handle = requireHandle(request.volumeId);
+  const handle = requireHandle(request.volumeId, 'volume_id');
   const access = openVolume(handle, request, environment, context);
   const { quotaBytes } = await requireSubvolume(handle, 'volume_id', access);
   const size = chooseSize(request.capacity, SIZE_UNIT);
@@ -99,7 +99,7 @@ export async function validateVolume(
   environment: Environment,
   context: Context,
 ): Promise<string | undefined> {
-  const handle = requireHandle(request.volumeId);
+  const handle = requireHandle(request.volumeId, 'volume_id');
   const access = openVolume(handle, request, environment, context);
   await requireSubvolume(handle, 'volume_id', access);
   return describeUnsupported(request.capabilities, {

@@ -6,7 +6,7 @@ import {
   resizeSubvolume,
   type ReadySubvolume,
 } from '../ceph/fs-subvolume.ts';
-import type { CephAccess } from '../ceph/ceph-command.ts';
+import type { ClusterAccess } from '../ceph/ceph-command.ts';
 import { readSnapshot } from '../ceph/fs-snapshot.ts';
 import { chooseSize, fitsRange, MIB } from '../model/bytes.ts';
 import type { Context } from '../model/call.ts';
@@ -45,7 +45,7 @@ interface Creation {
   readonly spec: VolumeSpec;
   readonly parameters: VolumeParameters;
   readonly target: CephfsVolumeHandle;
-  readonly access: CephAccess;
+  readonly access: ClusterAccess;
 }
 
 function conflict(target: CephfsVolumeHandle, why: string): DriverError {
