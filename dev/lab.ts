@@ -6,7 +6,7 @@ import { isRunning } from './ceph/daemon.ts';
 import { runAsAdmin } from './ceph/program.ts';
 import { takeDown } from './ceph/take-down.ts';
 
-const USAGE = 'usage: npm run lab -- ceph up|down|status [--name NAME]';
+const USAGE = 'usage: npm run lab -- ceph up|down|status [--name NAME] [--address ADDRESS]';
 
 function printAccess(cluster: Cluster): void {
   console.log(`cluster ID      ${cluster.clusterId}`);
@@ -17,10 +17,11 @@ function printAccess(cluster: Cluster): void {
   console.log(`users and keys  ${cluster.directory}/lab.json`);
 }
 
-async function up(name: string): Promise<void> {
+async function up(name: string, address: string | undefined): Promise<void> {
   const started = performance.now();
   const elapsed = () => `${((performance.now() - started) / 1000).toFixed(1)} s`;
-  const cluster = await bringUp(name, step => console.log(`${elapsed().padStart(7)}  ${step}`));
+  const report = (step: string) => console.log(`${elapsed().padStart(7)}  ${step}`);
+  const cluster = await bringUp(name, report, address === undefined ? {} : { address });
   console.log(`${elapsed().padStart(7)}  cluster "${name}" is up`);
   printAccess(cluster);
 }
@@ -44,14 +45,14 @@ async function status(name: string): Promise<number> {
 async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...argv],
-    options: { name: { type: 'string', default: 'lab' } },
+    options: { name: { type: 'string', default: 'lab' }, address: { type: 'string' } },
     allowPositionals: true,
   });
   const [kind, action] = positionals;
   if (kind !== 'ceph' || positionals.length !== 2) throw new Error(USAGE);
   switch (action) {
     case 'up':
-      await up(values.name);
+      await up(values.name, values.address);
       return 0;
     case 'down':
       await takeDown(values.name);

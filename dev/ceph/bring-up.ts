@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { claimAddress } from './address.ts';
 import { clusterDirectory, type Cluster, type User } from './cluster.ts';
 import { formatConfiguration } from './configuration.ts';
 import { startDaemon } from './daemon.ts';
@@ -25,14 +26,23 @@ const DAEMONS = ['mon.a', 'mgr.x', ...OSD_IDS.map(id => `osd.${id}`), 'mds.m'];
 /** Milliseconds that a cluster may take to answer, on a machine that is busy with other things. */
 const PATIENCE = 180_000;
 
+export interface BringUpOptions {
+  /**
+   * The IPv4 address where the daemons listen, for clients that do not reach this machine's loopback address: a
+   * kernel guest, a Kubernetes node. One that the machine does not have is put on its loopback interface for as
+   * long as the cluster is up.
+   */
+  readonly address?: string;
+}
+
 /** Tells what is being done. */
 export type Report = (step: string) => void;
 
-function isFree(port: number): Promise<boolean> {
+function isFree(address: string, port: number): Promise<boolean> {
   return new Promise(resolve => {
     const server = createServer();
     server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    server.listen(port, address, () => server.close(() => resolve(true)));
   });
 }
 
@@ -40,10 +50,10 @@ function isFree(port: number): Promise<boolean> {
  * Two neighbouring ports for the monitor, below those that the kernel gives to outgoing connections. By chance, so
  * that clusters that come up at the same time do not take the same.
  */
-async function choosePorts(): Promise<{ readonly v2: number; readonly v1: number }> {
+async function choosePorts(address: string): Promise<{ readonly v2: number; readonly v1: number }> {
   for (;;) {
     const v2 = 10_000 + 2 * randomInt(10_000);
-    if ((await isFree(v2)) && (await isFree(v2 + 1))) return { v2, v1: v2 + 1 };
+    if ((await isFree(address, v2)) && (await isFree(address, v2 + 1))) return { v2, v1: v2 + 1 };
   }
 }
 
@@ -99,10 +109,15 @@ async function writeDriverFiles(cluster: Cluster): Promise<void> {
   await writeFile(join(own, 'userKey'), users.driver.key, { mode: 0o600 });
 }
 
-async function prepareDirectory(name: string): Promise<{ cluster: Cluster; monitor: string }> {
+async function prepareDirectory(
+  name: string,
+  address: string,
+): Promise<{ cluster: Cluster; monitor: string }> {
   const directory = clusterDirectory(name);
-  const { v2, v1 } = await choosePorts();
-  const monitor = `[v2:127.0.0.1:${v2},v1:127.0.0.1:${v1}]`;
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await claimAddress(directory, address);
+  const { v2, v1 } = await choosePorts(address);
+  const monitor = `[v2:${address}:${v2},v1:${address}:${v1}]`;
   const { users, entries } = createKeyring();
   const cluster: Cluster = {
     name,
@@ -120,7 +135,10 @@ async function prepareDirectory(name: string): Promise<{ cluster: Cluster; monit
   const folders = ['run', 'log', ...DAEMONS];
   await Promise.all(folders.map(folder => mkdir(join(directory, folder), { recursive: true, mode: 0o700 })));
   await writeFile(join(directory, 'keyring'), formatKeyring(entries), { mode: 0o600 });
-  await writeFile(cluster.conf, formatConfiguration({ directory, fsid: cluster.clusterId, monitor }));
+  await writeFile(
+    cluster.conf,
+    formatConfiguration({ directory, fsid: cluster.clusterId, address, monitor }),
+  );
   await writeDriverFiles(cluster);
   return { cluster, monitor };
 }
@@ -191,10 +209,14 @@ async function waitUntilReady(cluster: Cluster): Promise<void> {
  * users of docs/users.md. One of that name that is there already is thrown away first. Ends within half a minute
  * on a machine that is not busy; one that did not come up is taken down again.
  */
-export async function bringUp(name: string, report: Report = () => undefined): Promise<Cluster> {
+export async function bringUp(
+  name: string,
+  report: Report = () => undefined,
+  options: BringUpOptions = {},
+): Promise<Cluster> {
   await takeDown(name);
   try {
-    const { cluster, monitor } = await prepareDirectory(name);
+    const { cluster, monitor } = await prepareDirectory(name, options.address ?? '127.0.0.1');
     report('monitor');
     await startMonitor(cluster, monitor);
     report('manager and OSDs');

@@ -2,6 +2,8 @@
 export interface ClusterIdentity {
   readonly directory: string;
   readonly fsid: string;
+  /** Where every daemon listens. */
+  readonly address: string;
   /** `[v2:…,v1:…]` */
   readonly monitor: string;
 }
@@ -10,15 +12,15 @@ export interface ClusterIdentity {
 const OSD_BYTES = 20n * 1024n ** 3n;
 
 /**
- * The ceph.conf of a one-node cluster for tests: one copy of everything, everything on the loopback interface, and
- * everything that it writes in its own directory.
+ * The ceph.conf of a one-node cluster for tests: one copy of everything, everything on one address, and everything that
+ * it writes in its own directory.
  */
-export function formatConfiguration({ directory, fsid, monitor }: ClusterIdentity): string {
+export function formatConfiguration({ directory, fsid, address, monitor }: ClusterIdentity): string {
   return `[global]
 fsid = ${fsid}
 mon host = ${monitor}
 mon initial members = a
-public network = 127.0.0.0/8
+public network = ${address}/32
 auth cluster required = cephx
 auth service required = cephx
 auth client required = cephx

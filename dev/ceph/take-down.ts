@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { releaseAddress } from './address.ts';
 import { clusterDirectory } from './cluster.ts';
 import { listDaemons, stopDaemon } from './daemon.ts';
 
@@ -10,5 +11,6 @@ export async function takeDown(name: string): Promise<void> {
   const directory = clusterDirectory(name);
   const daemons = await listDaemons(directory);
   await Promise.all(daemons.map(daemon => stopDaemon(directory, daemon)));
+  await releaseAddress(directory);
   await rm(directory, { recursive: true, force: true, maxRetries: 3 });
 }
