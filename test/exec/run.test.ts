@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createExec } from '../../src/exec/run.ts';
+import { createExecStream } from '../../src/exec/stream.ts';
 import { DriverError } from '../../src/model/errors.ts';
 import { Secret } from '../../src/model/secret.ts';
 import { createTestContext } from './fake-exec.ts';
@@ -67,6 +68,14 @@ describe('a secret argument', () => {
     expect(result.stdout.startsWith('c2VjcmV0two')).toBe(true);
     expect(result.stdout.slice('c2VjcmV0two'.length)).not.toContain('c2VjcmV0');
     expect(readdirSync('/dev/shm').filter(name => name.startsWith('csi-driver-ceph-'))).toEqual(before);
+  });
+
+  it('reaches a program whose output is read while it runs', async () => {
+    let text = '';
+    const command = { program: 'cat', args: [{ secret: new Secret('three') }], timeout };
+    for await (const piece of createExecStream()(command, createTestContext(), () => undefined))
+      text += piece;
+    expect(text).toBe('three');
   });
 
   it('leaves no descriptor open in the driver', async () => {
