@@ -1,12 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseClusters } from '../../src/config/clusters.ts';
 import { parseServeOptions } from '../../src/config/options.ts';
 import type { Container, KubernetesObject, PodSpec } from './helm.ts';
-import { CHART, lintChart, podsOf, renderChart, renderNotes, renderObjects, SKIPS } from './helm.ts';
+import {
+  CHART,
+  lintChart,
+  parseObjects,
+  podsOf,
+  renderChart,
+  renderNotes,
+  renderObjects,
+  SKIPS,
+} from './helm.ts';
 
 const valuesFile = (name: string) => fileURLToPath(new URL(`values/${name}.yaml`, import.meta.url));
 const SETTINGS = ['defaults', 'everything', 'rbd-only', 'cephfs-only'];
@@ -27,17 +36,22 @@ function grantsOf(objects: readonly KubernetesObject[], kind: string): readonly 
 
 describe.skipIf(SKIPS).each(SETTINGS)('the chart with the values %s', name => {
   const args = ['--values', valuesFile(name)];
+  let manifests = '';
+
+  beforeAll(async () => {
+    manifests = await renderChart(args);
+  });
 
   test('passes helm lint', async () => {
     expect(await lintChart(args)).toBeUndefined();
   });
 
   test('renders what was reviewed', async () => {
-    await expect(await renderChart(args)).toMatchFileSnapshot(`rendered/${name}.yaml`);
+    await expect(manifests).toMatchFileSnapshot(`rendered/${name}.yaml`);
   });
 
-  test('starts the driver with options that it accepts', async () => {
-    const { controller, node } = podsOf(await renderObjects(args));
+  test('starts the driver with options that it accepts', () => {
+    const { controller, node } = podsOf(parseObjects(manifests));
     const roles = [controller, node].map(pod => {
       const [command, ...options] = driverOf(pod).args;
       expect(command).toBe('serve');
@@ -53,14 +67,14 @@ describe.skipIf(SKIPS).each(SETTINGS)('the chart with the values %s', name => {
     }
   });
 
-  test('writes a clusters file that the driver reads', async () => {
-    const objects = await renderObjects(args);
+  test('writes a clusters file that the driver reads', () => {
+    const objects = parseObjects(manifests);
     const file = objects.find(object => object.kind === 'ConfigMap')?.data?.['config.json'];
     expect(parseClusters(file ?? '').length).toBe(name === 'everything' ? 1 : 0);
   });
 
-  test('makes pods whose parts fit together', async () => {
-    const pods = podsOf(await renderObjects(args));
+  test('makes pods whose parts fit together', () => {
+    const pods = podsOf(parseObjects(manifests));
     for (const pod of [pods.controller, pods.node]) {
       const volumes = pod.volumes.map(volume => volume.name);
       const mounted = pod.containers.flatMap(container => container.volumeMounts.map(mount => mount.name));
@@ -75,8 +89,8 @@ describe.skipIf(SKIPS).each(SETTINGS)('the chart with the values %s', name => {
     }
   });
 
-  test('gives the controller no privilege, and the node plugin no token', async () => {
-    const { controller, node } = podsOf(await renderObjects(args));
+  test('gives the controller no privilege, and the node plugin no token', () => {
+    const { controller, node } = podsOf(parseObjects(manifests));
     expect(controller.securityContext).toMatchObject({ runAsNonRoot: true });
     for (const container of controller.containers) {
       expect(container.securityContext).toEqual({

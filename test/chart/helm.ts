@@ -60,8 +60,9 @@ export interface PodSpec {
 }
 
 async function runHelm(args: readonly string[]): Promise<{ failed: boolean; output: string }> {
-  const { failed, all } = await execa(HELM, args, { all: true, reject: false, timeout: 120_000 });
-  return { failed, output: all };
+  const result = await execa(HELM, args, { all: true, reject: false, timeout: 120_000 });
+  if (result.exitCode === undefined) throw new Error(`helm did not run to its end: ${result.shortMessage}`);
+  return { failed: result.failed, output: result.all };
 }
 
 /** `helm lint --strict`; the output of one that finds something. */
