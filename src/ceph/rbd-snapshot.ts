@@ -87,7 +87,8 @@ export async function removeSnapshot(
   const which = 'name' in snapshot ? ['--snap', snapshot.name] : ['--snap-id', String(snapshot.number)];
   const command: CephCommand = {
     program: 'rbd',
-    args: ['snap', 'rm', ...poolArguments(ref), '--image-id', ref.imageId, ...which, '--no-progress'],
+    // No --no-progress: with --snap-id, `rbd` refuses it.
+    args: ['snap', 'rm', ...poolArguments(ref), '--image-id', ref.imageId, ...which],
     what: `removing snapshot ${which.join(' ')} of ${poolSpec(ref)} ${ref.imageId}`,
     finishes: true,
   };

@@ -22,8 +22,8 @@ export async function inspectImage(session: CephSession, ref: ImageRef): Promise
   const [info, text] = await Promise.all([readImage(session, ref), readMetadata(session, ref, MARKER_KEY)]);
   if (info === undefined) return { kind: 'absent' };
   const marker = readMarker(text);
-  const isOurs = marker?.image === volumeNameOf(info);
-  return isOurs ? { kind: 'volume', info, marker } : { kind: 'unmarked', info };
+  const isComplete = marker?.image === volumeNameOf(info) && info.sizeBytes >= marker.sizeBytes;
+  return isComplete ? { kind: 'volume', info, marker } : { kind: 'unmarked', info };
 }
 
 /** The volume's image. @throws DriverError `not-found` when there is none that this driver made. */

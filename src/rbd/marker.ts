@@ -2,9 +2,9 @@ import { isObject } from '../ceph/rbd-json.ts';
 import type { VolumeSource } from '../model/volume.ts';
 
 /**
- * The key of the metadata that says that an image is a volume of this driver, and complete. It is set last when a
- * volume is made, and sorts behind the other keys, since `rbd import` sets them in that order. An image without it
- * is either half made or somebody else's.
+ * The key of the metadata that says that an image is a volume of this driver. It is the last key that is set when a
+ * volume is made; it sorts behind the others, since `rbd import` sets them in that order. With it, and with the size
+ * that it tells, the image is complete. An image without it is either half made or somebody else's.
  */
 export const MARKER_KEY = 'volume.csi-driver-ceph';
 
@@ -17,6 +17,8 @@ export interface Marker {
   /** The `name` of the CreateVolume request. */
   readonly name: string;
   readonly source?: VolumeSource;
+  /** Bytes of the image when it was complete. `rbd import` sets the size after the metadata, and a size never shrinks. */
+  readonly sizeBytes: bigint;
   /** How many parents stood above the image when it was made; since then some may have become unnecessary. */
   readonly depth: number;
   /** Milliseconds that the volume stays in the trash once deleted; 0: none. */
@@ -24,7 +26,7 @@ export interface Marker {
 }
 
 export function writeMarker(marker: Marker): string {
-  return JSON.stringify({ version: VERSION, ...marker });
+  return JSON.stringify({ version: VERSION, ...marker, sizeBytes: Number(marker.sizeBytes) });
 }
 
 function readSource(value: unknown): VolumeSource | undefined {
@@ -45,13 +47,15 @@ export function readMarker(text: string | undefined): Marker | undefined {
     return undefined;
   }
   if (!isObject(value)) return undefined;
-  const { version, image, name, depth, retention } = value;
+  const { version, image, name, sizeBytes, depth, retention } = value;
   if (version !== VERSION || typeof image !== 'string' || typeof name !== 'string') return undefined;
+  if (typeof sizeBytes !== 'number' || !Number.isSafeInteger(sizeBytes)) return undefined;
   const source = readSource(value['source']);
   return {
     image,
     name,
     ...(source === undefined ? {} : { source }),
+    sizeBytes: BigInt(sizeBytes),
     depth: typeof depth === 'number' ? depth : 0,
     retention: typeof retention === 'number' ? retention : 0,
   };

@@ -72,11 +72,12 @@ async function depthBelow(
 async function completeClone(
   session: CephSession,
   plan: VolumePlan,
-  grow: bigint | undefined,
+  origin: Origin,
+  sizeBytes: bigint,
   depth: number,
 ): Promise<void> {
-  if (grow !== undefined) await growImage(session, plan.ref, grow);
-  const metadata = [...metadataOf(plan, depth)];
+  if (sizeBytes > origin.sizeBytes) await growImage(session, plan.ref, sizeBytes);
+  const metadata = [...metadataOf(plan, sizeBytes, depth)];
   const others = metadata.filter(([key]) => key !== MARKER_KEY);
   // The clone has the metadata of its parent, which tells of another claim.
   await Promise.all(others.map(([key, value]) => writeMetadata(session, plan.ref, key, value)));
@@ -101,7 +102,7 @@ async function makeClone(
       `${FIELD}: ${imageSpec(origin.parent)}@${origin.snapshot} is being deleted or renamed`,
     );
   }
-  await completeClone(session, plan, size > origin.sizeBytes ? size : undefined, depth);
+  await completeClone(session, plan, origin, size, depth);
   if (depth > COMFORTABLE_DEPTH) tools.flattener.add(session, plan.ref);
   return volumeOf(plan, size);
 }

@@ -52,7 +52,7 @@ export function ensureEmptyVolume(session: CephSession, plan: VolumePlan): Promi
       stripeUnit: parameters.stripeUnit,
       stripeCount: parameters.stripeCount,
       ...(parameters.dataPool === undefined ? {} : { dataPool: parameters.dataPool }),
-      metadata: metadataOf(plan, 0),
+      metadata: metadataOf(plan, sizeBytes, 0),
     });
     return outcome === 'created' ? volumeOf(plan, sizeBytes) : undefined;
   });

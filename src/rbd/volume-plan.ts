@@ -57,11 +57,12 @@ export function sizeOf(plan: VolumePlan, fallback?: bigint): bigint {
 }
 
 /** The image's metadata; the marker comes last. */
-export function metadataOf(plan: VolumePlan, depth: number): ReadonlyMap<string, string> {
+export function metadataOf(plan: VolumePlan, sizeBytes: bigint, depth: number): ReadonlyMap<string, string> {
   const marker = writeMarker({
     image: plan.ref.image,
     name: plan.name,
     ...(plan.source === undefined ? {} : { source: plan.source }),
+    sizeBytes,
     depth,
     retention: plan.retention,
   });
