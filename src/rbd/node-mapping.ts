@@ -167,14 +167,15 @@ export async function ensureMapping(
   }
   const image = { ...plan.image, imageId: info.imageId };
   const note = await parts.notes.read(image.volumeId);
-  if (note !== undefined && note.image.imageId !== info.imageId) await unmapNoted(parts, note, host);
-
-  const present = await findMapping(parts.mappers, image, host);
+  const isSameImage = note === undefined || note.image.imageId === image.imageId;
+  const present = isSameImage ? await findMapping(parts.mappers, image, host) : undefined;
   if (present?.readOnly === plan.readOnly) {
     await ensureDeviceSize(present, image, info.sizeBytes, host);
     return { mapping: present, isNew: false };
   }
-  if (present !== undefined) await unmapImage([present.mapper], image, note?.unmapOptions ?? [], host);
+  // What is of no use: of another access or image, or half made by an interrupted call, which would count as a writer.
+  if (note !== undefined) await unmapNoted(parts, note, host);
+  else if (present !== undefined) await unmapImage([present.mapper], image, [], host);
   const mapping = await mapImage(plan, image, info.features.includes('exclusive-lock'), parts, host);
   return { mapping, isNew: true };
 }

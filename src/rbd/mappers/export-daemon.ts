@@ -33,7 +33,20 @@ export function exportFiles(directory: string): ExportFiles {
   return { directory, image: at('image'), socket: at('qmp'), conf: at('ceph.conf') };
 }
 
-/** Ceph's configuration of one daemon. It holds no secret. */
+/** A setting of librbd, which is what an option of this mapper is. */
+function writeSetting(option: string): string {
+  const [, name, value] = /^([a-z0-9_]+)=(.+)$/.exec(option) ?? [];
+  if (name !== undefined && value !== undefined) return `${name} = ${value}`;
+  throw new DriverError(
+    'invalid-argument',
+    `mapOptions: "fuse:${option}" is not a setting of librbd such as fuse:rbd_op_threads=2`,
+  );
+}
+
+/**
+ * Ceph's configuration of one daemon. It holds no secret.
+ * @throws DriverError `invalid-argument` for an option that is no setting.
+ */
 export function writeConfiguration(request: MapRequest): string {
   const lines = [
     '[global]',
@@ -42,7 +55,7 @@ export function writeConfiguration(request: MapRequest): string {
     'log file = /dev/null',
     'admin socket =',
     'client mount timeout = 8',
-    ...request.options.map(option => option.replace('=', ' = ')),
+    ...request.options.map(writeSetting),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -129,8 +129,9 @@ export function createKernelMapper(dependencies: KernelMapperDependencies): Mapp
     unmap,
     async refresh(image) {
       const device = await findDevice(image);
-      // The kernel is told by Ceph, too; this makes it look now.
-      if (device !== undefined) await writeFile(join(bus, 'devices', device.number, 'refresh'), '1');
+      if (device === undefined) return;
+      // This makes the kernel look now. Where it is not allowed, the kernel is told by Ceph, a moment later.
+      await writeFile(join(bus, 'devices', device.number, 'refresh'), '1').catch(() => undefined);
     },
   };
 }
