@@ -76,7 +76,8 @@ export async function startDriver({ cluster, directory, flags = [] }: DriverOpti
     ...['--state-dir', join(directory, 'state')],
     ...flags,
   ];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  // Detached: Ctrl-C on a terminal is for who started the driver, and still needs it to clean up.
+  const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   const output = collectOutput(child);
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   const ended = once(child, 'exit');
