@@ -124,13 +124,14 @@ export async function ensureDeviceSize(
 async function mapImage(
   plan: StagePlan,
   image: IdentifiedImage,
-  isLocked: boolean,
+  features: readonly string[],
   parts: NodeParts,
   host: Host,
 ): Promise<OwnedMapping> {
   const { volume, session, readOnly } = plan;
-  const wish = { mounter: volume.mounter ?? parts.preference, tryOthers: volume.tryOtherMounters };
-  const mapper = await selectMapper(parts.mappers, wish, host.context);
+  const { mounter = parts.preference, tryOtherMounters: tryOthers } = volume;
+  const mapper = await selectMapper(parts.mappers, { mounter, tryOthers, features }, host.context);
+  const isLocked = features.includes('exclusive-lock');
   const gone = plan.singleWriter ? await requireNoWriter(plan, image, isLocked, host) : [];
   const { name } = mapper;
   const note = { image, mounter: name, unmapOptions: volume.unmapOptions[name] ?? [] };
@@ -176,6 +177,6 @@ export async function ensureMapping(
   // What is of no use: of another access or image, or half made by an interrupted call, which would count as a writer.
   if (note !== undefined) await unmapNoted(parts, note, host);
   else if (present !== undefined) await unmapImage([present.mapper], image, [], host);
-  const mapping = await mapImage(plan, image, info.features.includes('exclusive-lock'), parts, host);
+  const mapping = await mapImage(plan, image, info.features, parts, host);
   return { mapping, isNew: true };
 }

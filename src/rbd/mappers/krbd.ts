@@ -13,6 +13,8 @@ import type { Mapper, MapRequest, Mapping, NodeImage } from './mapper.ts';
 const MAP_TIMEOUT = 60_000;
 /** What the kernel shows for a mapping of the image itself, not of one of its snapshots. */
 const NO_SNAPSHOT = '-';
+/** Features that no kernel's client has; librbd does. */
+const UNKNOWN_FEATURES: readonly string[] = ['journaling'];
 
 export interface KernelMapperDependencies {
   readonly exec: Exec;
@@ -123,7 +125,11 @@ export function createKernelMapper(dependencies: KernelMapperDependencies): Mapp
 
   return {
     name: 'krbd',
-    findObstacle: async context => await findMissingModule('rbd', bus, exec, context),
+    async findObstacle(features, context) {
+      const unknown = features.find(feature => UNKNOWN_FEATURES.includes(feature));
+      if (unknown !== undefined) return `the kernel does not know the image feature ${unknown}`;
+      return await findMissingModule('rbd', bus, exec, context);
+    },
     find,
     map,
     unmap,

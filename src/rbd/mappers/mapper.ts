@@ -36,8 +36,8 @@ export interface Mapping {
  */
 export interface Mapper {
   readonly name: Mounter;
-  /** Why this node cannot map in this way, in words; undefined when it can. */
-  findObstacle(context: Context): Promise<string | undefined>;
+  /** Why this node cannot map an image of these features in this way, in words; undefined when it can. */
+  findObstacle(features: readonly string[], context: Context): Promise<string | undefined>;
   /** Needs no cluster, and does not wait for one. */
   find(image: NodeImage, host: Host): Promise<Mapping | undefined>;
   /**

@@ -100,7 +100,7 @@ export function createNbdMapper(dependencies: NbdMapperDependencies): Mapper {
 
   return {
     name: 'nbd',
-    findObstacle: async context =>
+    findObstacle: async (_features, context) =>
       (await findMissingProgram(PROGRAM)) ?? (await findMissingModule('nbd', firstDevice, exec, context)),
     find,
     map,

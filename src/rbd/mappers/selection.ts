@@ -7,6 +7,8 @@ export interface MapperWish {
   readonly mounter: Mounter | 'auto';
   /** Whether another mapper will do when the wanted one is not possible. */
   readonly tryOthers: boolean;
+  /** Of the image. */
+  readonly features: readonly string[];
 }
 
 /**
@@ -23,7 +25,7 @@ export async function selectMapper(
   const others = wish.tryOthers ? mappers.filter(mapper => !wanted.includes(mapper)) : [];
   const obstacles: string[] = [];
   for (const mapper of [...wanted, ...others]) {
-    const obstacle = await mapper.findObstacle(context);
+    const obstacle = await mapper.findObstacle(wish.features, context);
     if (obstacle === undefined) return mapper;
     obstacles.push(`${mapper.name}: ${obstacle}`);
   }

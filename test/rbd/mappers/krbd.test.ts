@@ -129,14 +129,20 @@ describe('krbd', () => {
   it('says why a node cannot: no module', async () => {
     const stderr = 'modprobe: FATAL: Module rbd not found in directory /lib/modules/6.1\n';
     const { mapper, fake } = setUp([{ argv: ['modprobe', 'rbd'], exitCode: 1, stderr }]);
-    expect(await mapper.findObstacle(createTestContext())).toMatch(
+    expect(await mapper.findObstacle([], createTestContext())).toMatch(
       /modprobe rbd says: .*Module rbd not found/,
     );
     fake.expectAllUsed();
   });
 
+  it('says why a node cannot: a feature that no kernel knows', async () => {
+    const { mapper } = setUp([], { 'bus/rbd/supported_features': '0x3f' });
+    const features = ['layering', 'exclusive-lock', 'journaling'];
+    expect(await mapper.findObstacle(features, createTestContext())).toMatch(/journaling/);
+  });
+
   it('can where the kernel has rbd already', async () => {
     const { mapper } = setUp([], { 'bus/rbd/supported_features': '0x3f' });
-    expect(await mapper.findObstacle(createTestContext())).toBeUndefined();
+    expect(await mapper.findObstacle([], createTestContext())).toBeUndefined();
   });
 });

@@ -98,6 +98,6 @@ describe('nbd', () => {
 
   it('says why a node cannot', async () => {
     const { mapper } = setUp([{ argv: ['modprobe', 'nbd'], exitCode: 1, stderr: 'not found\n' }], {});
-    expect(await mapper.findObstacle(createTestContext())).toMatch(/modprobe nbd says: not found/);
+    expect(await mapper.findObstacle([], createTestContext())).toMatch(/modprobe nbd says: not found/);
   });
 });

@@ -21,23 +21,29 @@ const context = createTestContext();
 describe('selectMapper', () => {
   it('takes the first that the node can use', async () => {
     const mappers = [mapper('krbd', 'no module'), mapper('nbd'), mapper('fuse')];
-    expect((await selectMapper(mappers, { mounter: 'auto', tryOthers: false }, context)).name).toBe('nbd');
+    expect(
+      (await selectMapper(mappers, { mounter: 'auto', tryOthers: false, features: [] }, context)).name,
+    ).toBe('nbd');
   });
 
   it('takes the wanted one', async () => {
     const mappers = [mapper('krbd'), mapper('nbd'), mapper('fuse')];
-    expect((await selectMapper(mappers, { mounter: 'fuse', tryOthers: true }, context)).name).toBe('fuse');
+    expect(
+      (await selectMapper(mappers, { mounter: 'fuse', tryOthers: true, features: [] }, context)).name,
+    ).toBe('fuse');
   });
 
   it('takes no other unless it may', async () => {
     const mappers = [mapper('krbd', 'no module'), mapper('nbd'), mapper('fuse')];
-    await expect(selectMapper(mappers, { mounter: 'krbd', tryOthers: false }, context)).rejects.toMatchObject(
-      {
-        kind: 'failed-precondition',
-        message: 'mounter: this node cannot map RBD images with "krbd": krbd: no module',
-      },
-    );
-    expect((await selectMapper(mappers, { mounter: 'krbd', tryOthers: true }, context)).name).toBe('nbd');
+    await expect(
+      selectMapper(mappers, { mounter: 'krbd', tryOthers: false, features: [] }, context),
+    ).rejects.toMatchObject({
+      kind: 'failed-precondition',
+      message: 'mounter: this node cannot map RBD images with "krbd": krbd: no module',
+    });
+    expect(
+      (await selectMapper(mappers, { mounter: 'krbd', tryOthers: true, features: [] }, context)).name,
+    ).toBe('nbd');
   });
 
   it('says of each why it is not possible', async () => {
@@ -46,8 +52,8 @@ describe('selectMapper', () => {
       mapper('nbd', 'no program'),
       mapper('fuse', 'no /dev/fuse'),
     ];
-    await expect(selectMapper(mappers, { mounter: 'auto', tryOthers: false }, context)).rejects.toThrow(
-      'krbd: no module; nbd: no program; fuse: no /dev/fuse',
-    );
+    await expect(
+      selectMapper(mappers, { mounter: 'auto', tryOthers: false, features: [] }, context),
+    ).rejects.toThrow('krbd: no module; nbd: no program; fuse: no /dev/fuse');
   });
 });
