@@ -15,8 +15,8 @@ export type IdentifiedImage = NodeImage & { readonly imageId: string };
 function refuseUsers(image: NodeImage, users: readonly string[]): never {
   throw new DriverError(
     'failed-precondition',
-    `volume ${image.volumeId}: image ${imageSpec(image)} is open for writing by ${users.join(', ')}, and its ` +
-      'access mode lets one node write; unstage it there; a client that died is listed for 30 s more',
+    `volume ${image.volumeId}: image ${imageSpec(image)} is in use at ${users.join(', ')}, and the access mode ` +
+      'lets one node write; unstage it there, or wait: a client that died is listed for 30 s more',
   );
 }
 

@@ -166,7 +166,7 @@ describe('a second node', () => {
     await node.start().stageVolume(volume.stage(), context());
     await expect(node.start({ other: true }).stageVolume(there, context())).rejects.toMatchObject({
       kind: 'failed-precondition',
-      message: expect.stringMatching(/open for writing by 127\.0\.0\.1:\d+\/\d+/) as unknown,
+      message: expect.stringMatching(/in use at 127\.0\.0\.1:\d+\/\d+/) as unknown,
     });
     await writeFile(join(volume.stagingPath, 'file'), 'kept');
     await node.start().unstageVolume(volume.unstage, context());
