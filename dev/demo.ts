@@ -126,7 +126,10 @@ async function main(keep: boolean, signal: AbortSignal): Promise<void> {
   try {
     narrator.heading('The setting');
     const cluster = await narrator.step('a real Ceph: monitor, manager, 3 OSDs, metadata server', progress =>
-      bringUp(name, progress),
+      bringUp(name, detail => {
+        signal.throwIfAborted();
+        progress(detail);
+      }),
     );
     signal.throwIfAborted();
     const driver = await narrator.step('the driver: controller and node in one process', () =>
