@@ -1,12 +1,14 @@
-/** `npm run lab -- ceph up|down|status [--name NAME]`: a real one-node Ceph for experiments and tests. */
+/** `npm run lab -- …`: a real one-node Ceph, and machines with real kernel clients, for experiments and tests. */
 import { parseArgs } from 'node:util';
 import { bringUp } from './ceph/bring-up.ts';
 import { findCluster, type Cluster } from './ceph/cluster.ts';
 import { isRunning } from './ceph/daemon.ts';
 import { runAsAdmin } from './ceph/program.ts';
 import { takeDown } from './ceph/take-down.ts';
+import { GUEST_USAGE, runGuestTask } from './guest/main.ts';
 
-const USAGE = 'usage: npm run lab -- ceph up|down|status [--name NAME] [--address ADDRESS]';
+const USAGE = `usage: npm run lab -- ceph up|down|status [--name NAME] [--address ADDRESS]
+       npm run lab -- ${GUEST_USAGE}`;
 
 function printAccess(cluster: Cluster): void {
   console.log(`cluster ID      ${cluster.clusterId}`);
@@ -43,6 +45,7 @@ async function status(name: string): Promise<number> {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
+  if (argv[0] === 'guest') return await runGuestTask(argv.slice(1));
   const { values, positionals } = parseArgs({
     args: [...argv],
     options: { name: { type: 'string', default: 'lab' }, address: { type: 'string' } },
