@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, expect } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createClusterSource } from '../../../src/config/clusters.ts';
+import { createCredentialSource } from '../../../src/config/credentials.ts';
+import type { Command, Exec } from '../../../src/exec/command.ts';
+import { createExec } from '../../../src/exec/run.ts';
+import { MIB } from '../../../src/model/bytes.ts';
+import type { Context } from '../../../src/model/call.ts';
+import { DriverError } from '../../../src/model/errors.ts';
+import { Secret } from '../../../src/model/secret.ts';
+import type { Snapshot, Volume, VolumeSource, VolumeSpec } from '../../../src/model/volume.ts';
+import { createRbdController, type RbdController } from '../../../src/rbd/controller.ts';
+import { createTestContext } from '../../exec/fake-exec.ts';
+import { cluster, values } from '../harness/cluster.ts';
+import { listClusterContent } from '../harness/leaks.ts';
+
+/** Milliseconds within which all must have come right again: Ceph takes 30 s to miss a client that was killed. */
+export const SETTLE_BOUND = 120_000;
+
+/** Bytes of a volume where a test does not care. */
+export const SIZE = 64n * MIB;
+
+export const secrets = {
+  userID: new Secret(values.rbd.secrets['userID'] ?? ''),
+  userKey: new Secret(values.rbd.secrets['userKey'] ?? ''),
+};
+
+/** A call that may take as long as a busy machine needs. */
+export function createCall(milliseconds = SETTLE_BOUND): Context {
+  return createTestContext({ signal: AbortSignal.timeout(milliseconds) });
+}
+
+export function specOf(name: string, wish: Partial<VolumeSpec> = {}): VolumeSpec {
+  return {
+    name,
+    capacity: { requiredBytes: SIZE },
+    capabilities: [{ access: { type: 'mount', mountFlags: [] }, mode: 'single-node-writer' }],
+    parameters: values.rbd.parameters,
+    mutableParameters: {},
+    secrets,
+    ...wish,
+  };
+}
+
+export interface TestController extends RbdController {
+  create(name: string, source?: VolumeSource): Promise<Volume>;
+  remove(volume: Volume): Promise<void>;
+  snapshot(name: string, source: Volume): Promise<Snapshot>;
+  removeSnapshot(snapshot: Snapshot): Promise<void>;
+}
+
+/** A controller as a driver that has just started has it; what it prints goes nowhere. */
+export function createController(exec: Exec = createExec()): TestController {
+  const controller = createRbdController({
+    exec,
+    clusters: createClusterSource(cluster.clustersFile),
+    log: createTestContext().log,
+    ownCredentials: createCredentialSource(cluster.credentialsDirectory),
+  });
+  return {
+    ...controller,
+    create(name, source) {
+      const wish = source === undefined ? {} : { source };
+      return controller.createVolume(specOf(name, wish), createCall());
+    },
+    remove: ({ volumeId }) => controller.deleteVolume({ volumeId, secrets }, createCall()),
+    async snapshot(name, { volumeId }) {
+      const spec = { name, sourceVolumeId: volumeId, parameters: {}, secrets };
+      const snapshot = await controller.createSnapshot?.(spec, createCall());
+      if (snapshot === undefined) throw new Error('the controller makes no snapshots');
+      return snapshot;
+    },
+    async removeSnapshot({ snapshotId }) {
+      await controller.deleteSnapshot?.({ snapshotId, secrets }, createCall());
+    },
+  };
+}
+
+/** A controller for the tests of a file, after which the pools have to be as they were. */
+export function useController(): TestController {
+  const controller = createController();
+  let before: readonly string[] = [];
+  beforeAll(async () => {
+    before = await listClusterContent();
+  });
+  afterAll(async () => {
+    await eventually(async () => {
+      const left = (await listClusterContent()).filter(item => !before.includes(item));
+      expect(left).toEqual([]);
+    });
+    await controller.drain();
+  }, 2 * SETTLE_BOUND);
+  return controller;
+}
+
+/** Repeats an attempt until it succeeds, as the sidecars of Kubernetes do. @throws its last error */
+export async function eventually<T>(attempt: () => Promise<T>): Promise<T> {
+  const end = Date.now() + SETTLE_BOUND;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      await sleep(500);
+    }
+  }
+}
+
+/**
+ * Runs programs, and kills some of them (SIGKILL) at a moment of `chance`: numbers from 0 to 1 that say whether, and
+ * when.
+ */
+export function createKillingExec(chance: () => number): Exec {
+  const exec = createExec();
+  return async (command: Command, context) => {
+    if (chance() < 0.5) return exec(command, context);
+    const seconds = (chance() * 0.3).toFixed(3);
+    const args = ['--foreground', '--signal', 'KILL', seconds, command.program, ...command.args];
+    const result = await exec({ ...command, program: 'timeout', args }, context);
+    if (result.exitCode !== 137) return result;
+    throw new DriverError('internal', `${command.program} was ended by SIGKILL`);
+  };
+}
+
+/** A sequence of numbers from 0 to 1 that is the same for the same seed (mulberry32). */
+export function createChance(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

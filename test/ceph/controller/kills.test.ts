@@ -1,0 +1,63 @@
+import { expect, it } from 'vitest';
+import { cluster, listImages, listTrash } from '../harness/cluster.ts';
+import { createChance, createController, createKillingExec, eventually, useController } from './fixture.ts';
+
+const controller = useController();
+
+/** Runs `work` for 0 to `count` - 1, some side by side. */
+async function repeat(count: number, work: (index: number) => Promise<void>): Promise<void> {
+  const indexes = Array.from({ length: count }, (_, index) => index).values();
+  await Promise.all(
+    Array.from({ length: 10 }, async () => {
+      for (const index of indexes) await work(index);
+    }),
+  );
+}
+
+it(
+  'makes exactly one image of a volume whose programs are killed a hundred times',
+  { timeout: 600_000 },
+  async () => {
+    await repeat(100, async index => {
+      const shaky = createController(createKillingExec(createChance(index)));
+      const name = `killed-${index}`;
+      await shaky.create(name).catch(() => undefined);
+      await shaky.create(name).catch(() => undefined);
+      const volume = await eventually(() => controller.create(name));
+      expect(volume.volumeId).toBe(`rbd1/${cluster.clusterId}/${cluster.pools.replicated}/csi-vol-${name}`);
+      expect((await listImages()).filter(image => image.endsWith(name))).toEqual([`csi-vol-${name}`]);
+
+      await shaky.remove(volume).catch(() => undefined);
+      await shaky.drain();
+      await eventually(() => controller.remove(volume));
+      expect((await listImages()).filter(image => image.endsWith(name))).toEqual([]);
+    });
+    createController().start();
+    await eventually(async () => expect(await listTrash()).toEqual([]));
+  },
+);
+
+it('restores and clones volumes whatever programs are killed', { timeout: 600_000 }, async () => {
+  const source = await controller.create('kill-source');
+  const snapshot = await eventually(() => controller.snapshot('kill-snapshot', source));
+  await repeat(30, async index => {
+    const shaky = createController(createKillingExec(createChance(1000 + index)));
+    const name = `copied-${index}`;
+    const from =
+      index % 2 === 0
+        ? ({ type: 'snapshot', snapshotId: snapshot.snapshotId } as const)
+        : ({ type: 'volume', volumeId: source.volumeId } as const);
+    await shaky.create(name, from).catch(() => undefined);
+    const volume = await eventually(() => controller.create(name, from));
+    await shaky.snapshot(`of-${name}`, volume).catch(() => undefined);
+    const taken = await eventually(() => controller.snapshot(`of-${name}`, volume));
+    await shaky.remove(volume).catch(() => undefined);
+    await eventually(() => controller.remove(volume));
+    await shaky.removeSnapshot(taken).catch(() => undefined);
+    await shaky.drain();
+    await eventually(() => controller.removeSnapshot(taken));
+  });
+  await eventually(() => controller.removeSnapshot(snapshot));
+  await eventually(() => controller.remove(source));
+  createController().start();
+});
