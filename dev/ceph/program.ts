@@ -8,6 +8,8 @@ export interface RunOptions {
   /** Milliseconds until the program is ended. Default: two minutes. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /**
@@ -20,9 +22,9 @@ export async function runProgram(
   options: RunOptions = {},
 ): Promise<string> {
   const { stdout } = await promisify(execFile)(program, args, {
+    ...options,
     timeout: options.timeout ?? 120_000,
     maxBuffer: 256 * MEBIBYTE,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   return stdout;
 }

@@ -31,7 +31,12 @@ export const CSI_USERS = {
   },
   cephfsProvisioner: {
     userId: 'csi-cephfs-provisioner',
-    capabilities: { mon: 'allow r', mgr: 'allow module volumes rw' },
+    capabilities: {
+      mon: 'allow r',
+      mgr: 'allow module volumes rw',
+      // The index of snapshot names, in a namespace of its own.
+      osd: `allow rw namespace=csi-driver-ceph tag cephfs metadata=${FILE_SYSTEM}`,
+    },
   },
   cephfsNode: {
     userId: 'csi-cephfs-node',
@@ -43,7 +48,7 @@ export const CSI_USERS = {
   },
   driver: {
     userId: 'csi-driver',
-    capabilities: { mon: 'profile rbd', mgr: 'allow module volumes rw', osd: rbdPools },
+    capabilities: { mon: 'allow r, profile rbd', mgr: 'allow module volumes rw', osd: rbdPools },
   },
 } as const satisfies Record<string, { userId: string; capabilities: Capabilities }>;
 
