@@ -13,8 +13,10 @@ import { encodeVolumeHandle } from '../../../src/model/handle.ts';
 import type { NodeBackend, StageRequest, UnstageRequest } from '../../../src/model/node-backend.ts';
 import { Secret } from '../../../src/model/secret.ts';
 import type { AccessMode, Parameters } from '../../../src/model/volume.ts';
+import { createFuseMapper } from '../../../src/rbd/mappers/fuse.ts';
 import { createRbdNode } from '../../../src/rbd/node.ts';
 import { createTestContext } from '../../exec/fake-exec.ts';
+import { clients } from '../harness/clients.ts';
 import { cluster, rbd } from '../harness/cluster.ts';
 import { listMachineContent } from '../harness/leaks.ts';
 
@@ -119,11 +121,15 @@ export function useNode(): TestNode {
   });
 
   function start({ exec = createExec(), other = false }: StartOptions = {}): NodeBackend {
+    const stateDir = join(directory, other ? 'other' : 'state');
+    // Two nodes that share a kernel would see each other's devices: the other one has a client of its own.
+    const userspace = { ...createFuseMapper({ directory: join(stateDir, 'fuse') }), name: clients.mapper };
     return createRbdNode({
       exec,
       clusters: createClusterSource(cluster.clustersFile),
       mapper: 'auto',
-      stateDir: join(directory, other ? 'other' : 'state'),
+      stateDir,
+      ...(other ? { mappers: [userspace] } : {}),
     });
   }
 
@@ -152,7 +158,7 @@ export function useNode(): TestNode {
           access: type === 'block' ? { type } : { type: 'mount', fsType: type, mountFlags },
           mode,
         },
-        context: { mounter: 'fuse', ...parameters },
+        context: { mounter: clients.mapper, ...parameters },
         publishContext: {},
         secrets: nodeSecrets,
       }),

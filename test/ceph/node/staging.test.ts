@@ -2,6 +2,7 @@ import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { blockDevicePath } from '../../../src/mount/mount-point.ts';
+import { mountAt, readMounts } from '../../../src/mount/mountinfo.ts';
 import { cluster, rbd } from '../harness/cluster.ts';
 import { context, countWatchers, nodeSecrets, otherPath, run, useNode } from './fixture.ts';
 
@@ -182,6 +183,7 @@ describe('a volume for readers', () => {
     await rbd('snap', 'rm', '--no-progress', `rbd/${volume.image}@crash`);
     const request = volume.stage({ mode: 'single-node-reader-only' });
     await node.start().stageVolume(request, context());
+    expect(mountAt(await readMounts(), volume.stagingPath)?.superOptions).toContain('norecovery');
     expect(await readFile(join(volume.stagingPath, 'file'), 'utf8')).toBe('kept');
     await node.start().unstageVolume(volume.unstage, context());
   });
