@@ -34,7 +34,7 @@ async function waitForNothing(list: () => Promise<Leaks>): Promise<Leaks> {
     // A listing fails while what it lists goes away.
     const left = await list().catch((error: unknown) => [`cannot tell what is left: ${String(error)}`]);
     if (left.length === 0 || Date.now() > end) return left;
-    await sleep(500);
+    await sleep(1_000);
   }
 }
 
