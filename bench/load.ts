@@ -16,10 +16,11 @@ export interface LoadPlan {
 export const OPERATIONS = [
   'create',
   'create again',
-  'expand',
   'snapshot',
   'restore',
   'clone',
+  // After the copies, which are as large as their sources were.
+  'expand',
   'delete snapshot',
   'delete',
 ] as const;

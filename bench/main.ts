@@ -1,0 +1,74 @@
+/**
+ * `npm run bench [-- --volumes N] [--concurrency 1,10,32] [--endpoint URL --parameters JSON --secrets JSON]`: how many
+ * calls a second the controller answers. Without an endpoint, on a cluster and a driver of its own; with one, on any
+ * CSI driver, so that two can be compared on the same cluster.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { bringUp } from '../dev/ceph/bring-up.ts';
+import { takeDown } from '../dev/ceph/take-down.ts';
+import { startDriver } from '../dev/driver/process.ts';
+import { createRequestValues } from '../dev/driver/requests.ts';
+import { formatResults, OPERATIONS, runLoad, type LoadPlan } from './load.ts';
+
+type Target = Pick<LoadPlan, 'endpoint' | 'parameters' | 'secrets'>;
+
+const { values } = parseArgs({
+  options: {
+    volumes: { type: 'string', default: '100' },
+    concurrency: { type: 'string', default: '1,10,32' },
+    endpoint: { type: 'string' },
+    parameters: { type: 'string', default: '{}' },
+    secrets: { type: 'string', default: '{}' },
+  },
+});
+
+function requireCount(flag: string, text: string): number {
+  if (!/^[1-9][0-9]{0,4}$/.test(text)) throw new Error(`--${flag}: "${text}" is not a count from 1 on`);
+  return Number(text);
+}
+
+const volumes = requireCount('volumes', values.volumes);
+const concurrencies = values.concurrency.split(',').map(text => requireCount('concurrency', text));
+
+async function measure(target: Target): Promise<void> {
+  for (const concurrency of concurrencies) {
+    const results = await runLoad({ ...target, volumes, concurrency, operations: OPERATIONS });
+    console.log(`\n${formatResults(results, concurrency)}`);
+    const failed = results.filter(({ errors }) => errors > 0);
+    for (const { operation, firstError } of failed) console.log(`${operation}: ${firstError ?? 'failed'}`);
+    if (failed.length > 0) process.exitCode = 1;
+  }
+}
+
+async function measureOwn(): Promise<void> {
+  const name = `bench-${process.pid}`;
+  const directory = await mkdtemp(join(tmpdir(), 'csi-driver-ceph-bench-'));
+  try {
+    console.log('bringing a cluster and the driver up');
+    const cluster = await bringUp(name);
+    const driver = await startDriver({ cluster, directory, flags: ['--node-id', 'bench-node'] });
+    const { parameters, secrets } = createRequestValues(cluster).rbd;
+    try {
+      await measure({ endpoint: driver.endpoints.rbd, parameters, secrets });
+    } finally {
+      await driver.stop();
+    }
+  } finally {
+    await takeDown(name);
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+if (values.endpoint === undefined) {
+  await measureOwn();
+} else {
+  const parse = (text: string) => JSON.parse(text) as Record<string, string>;
+  await measure({
+    endpoint: values.endpoint,
+    parameters: parse(values.parameters),
+    secrets: parse(values.secrets),
+  });
+}
