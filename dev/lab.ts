@@ -6,9 +6,11 @@ import { isRunning } from './ceph/daemon.ts';
 import { runAsAdmin } from './ceph/program.ts';
 import { takeDown } from './ceph/take-down.ts';
 import { GUEST_USAGE, runGuestTask } from './guest/main.ts';
+import { KUBERNETES_USAGE, runKubernetesTask } from './kubernetes/main.ts';
 
 const USAGE = `usage: npm run lab -- ceph up|down|status [--name NAME] [--address ADDRESS]
-       npm run lab -- ${GUEST_USAGE}`;
+       npm run lab -- ${GUEST_USAGE}
+       npm run lab -- ${KUBERNETES_USAGE}`;
 
 function printAccess(cluster: Cluster): void {
   console.log(`cluster ID      ${cluster.clusterId}`);
@@ -46,6 +48,7 @@ async function status(name: string): Promise<number> {
 
 async function main(argv: readonly string[]): Promise<number> {
   if (argv[0] === 'guest') return await runGuestTask(argv.slice(1));
+  if (argv[0] === 'kubernetes') return await runKubernetesTask(argv.slice(1));
   const { values, positionals } = parseArgs({
     args: [...argv],
     options: { name: { type: 'string', default: 'lab' }, address: { type: 'string' } },

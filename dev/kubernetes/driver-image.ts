@@ -1,0 +1,106 @@
+import { existsSync } from 'node:fs';
+import { copyFile, cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runProgram } from '../ceph/program.ts';
+import { isFresh, makeLayer } from './images.ts';
+import { writeImage, type ImageArchive } from './image.ts';
+import { imageDirectory } from './places.ts';
+
+const root = join(import.meta.dirname, '../..');
+/** Where the Dockerfile puts the driver. */
+const home = 'opt/csi-driver-ceph';
+
+export const DRIVER_IMAGE = { repository: 'lab.invalid/csi-driver-ceph', tag: 'lab' } as const;
+
+/** What the Dockerfile's check asks of a base image, as packages of Debian, and what the mapper `fuse` needs. */
+const PACKAGES = [
+  ...['ceph-common', 'ceph-fuse', 'rbd-nbd', 'qemu-system-common', 'qemu-block-extra'],
+  ...['e2fsprogs', 'xfsprogs', 'btrfs-progs', 'kmod', 'mount', 'ca-certificates'],
+];
+const LEFT_OUT = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*'];
+
+/** Debian with Ceph's programs: once, since it takes minutes. */
+async function makeBaseLayer(): Promise<string> {
+  const file = join(imageDirectory, 'base.layer');
+  const packages = await readFile(`${file}.packages`, 'utf8').catch(() => '');
+  if (packages === PACKAGES.join() && existsSync(file)) return file;
+  const options = LEFT_OUT.map(path => `--dpkgopt=path-exclude=${path}`);
+  const include = `--include=${PACKAGES.join()}`;
+  const made = `${file}.tar`;
+  const args = ['--variant=minbase', '--mode=root', ...options, include, 'bookworm', made];
+  await runProgram('mmdebstrap', args, { timeout: 1_800_000 });
+  await rename(made, file);
+  await writeFile(`${file}.packages`, PACKAGES.join());
+  return file;
+}
+
+/** Node, and the packages that the driver needs when it runs. */
+async function makeRuntimeLayer(): Promise<string> {
+  const file = join(imageDirectory, 'runtime.layer');
+  const lock = join(root, 'package-lock.json');
+  if (await isFresh(file, [lock, process.execPath])) return file;
+  await makeLayer(file, async directory => {
+    const target = join(directory, home);
+    await mkdir(join(directory, 'usr/local/bin'), { recursive: true });
+    await mkdir(target, { recursive: true });
+    await copyFile(process.execPath, join(directory, 'usr/local/bin/node'));
+    for (const name of ['package.json', 'package-lock.json']) {
+      await copyFile(join(root, name), join(target, name));
+    }
+    await runProgram('npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund'], {
+      cwd: target,
+      timeout: 600_000,
+    });
+  });
+  return file;
+}
+
+async function listSources(): Promise<string[]> {
+  const trees = ['src', 'proto'].map(async name => {
+    const entries = await readdir(join(root, name), { recursive: true, withFileTypes: true });
+    return [join(root, name), ...entries.map(entry => join(entry.parentPath, entry.name))];
+  });
+  const files = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'Dockerfile'];
+  return [...(await Promise.all(trees)).flat(), ...files.map(name => join(root, name))];
+}
+
+async function makeProjectLayer(): Promise<string> {
+  const file = join(imageDirectory, 'project.layer');
+  await makeLayer(file, async directory => {
+    const target = join(directory, home);
+    const compiler = join(root, 'node_modules/typescript/bin/tsc');
+    const options = ['--project', join(root, 'tsconfig.build.json'), '--outDir', join(target, 'dist')];
+    await runProgram(process.execPath, [compiler, ...options], { timeout: 600_000 });
+    await cp(join(root, 'proto'), join(target, 'proto'), { recursive: true });
+    await copyFile(join(root, 'package.json'), join(target, 'package.json'));
+    await mkdir(join(directory, 'usr/local/bin'), { recursive: true });
+    await symlink(`/${home}/dist/main.js`, join(directory, 'usr/local/bin/csi-driver-ceph'));
+  });
+  return file;
+}
+
+/** The argv that an instruction of the Dockerfile gives last. */
+async function readInstruction(name: string): Promise<string[]> {
+  const text = await readFile(join(root, 'Dockerfile'), 'utf8');
+  const [, argv] = new RegExp(`^${name} (\\[.*\\])$`, 'm').exec(text) ?? [];
+  if (argv === undefined) throw new Error(`the Dockerfile has no ${name} as a JSON list`);
+  return JSON.parse(argv) as string[];
+}
+
+/**
+ * The driver's image with the file system that the Dockerfile describes, put together without a container engine and
+ * without a registry. Made anew when the sources have changed.
+ */
+export async function makeDriverImage(): Promise<ImageArchive> {
+  const name = `${DRIVER_IMAGE.repository}:${DRIVER_IMAGE.tag}`;
+  const file = join(imageDirectory, 'driver.tar');
+  const layers = [await makeBaseLayer(), await makeRuntimeLayer()];
+  if (await isFresh(file, [...layers, ...(await listSources())])) return { name, file };
+  const project = await makeProjectLayer();
+  const [entrypoint, command] = [await readInstruction('ENTRYPOINT'), await readInstruction('CMD')];
+  await rm(file, { force: true });
+  const environment = ['NODE_ENV=production'];
+  await writeImage({ name, layers: [...layers, project], entrypoint, command, environment }, file);
+  await rm(project);
+  return { name, file };
+}

@@ -1,0 +1,59 @@
+import { parseArgs } from 'node:util';
+import { bringUp } from './bring-up.ts';
+import { kubectl } from './kubectl.ts';
+import type { Node } from './node.ts';
+import { findNode, takeDown } from './take-down.ts';
+
+export const KUBERNETES_USAGE = 'kubernetes up|down|status [--name NAME]';
+const USAGE = `usage: npm run lab -- ${KUBERNETES_USAGE}`;
+
+function printAccess(node: Node): void {
+  console.log(`as administrator  export KUBECONFIG=${node.kubeconfig}`);
+  console.log(`logs              ${node.directory}/log`);
+  console.log(`its Ceph          npm run lab -- ceph status --name ${node.name}`);
+}
+
+async function up(name: string): Promise<number> {
+  const started = performance.now();
+  const report = (step: string) => {
+    console.log(`${((performance.now() - started) / 1000).toFixed(1).padStart(7)} s  ${step}`);
+  };
+  const { node } = await bringUp(name, report);
+  report(`Kubernetes "${name}" is up`);
+  printAccess(node);
+  return 0;
+}
+
+async function status(name: string): Promise<number> {
+  const node = await findNode(name);
+  if (node === undefined) {
+    console.log(`Kubernetes "${name}" is not up`);
+    return 1;
+  }
+  printAccess(node);
+  console.log(await kubectl(node, 'get', 'nodes,pods', '--all-namespaces', '--output=wide'));
+  return 0;
+}
+
+/** `npm run lab -- kubernetes …`: a real one-node Kubernetes with a Ceph beside it. Resolves to the exit code. */
+export async function runKubernetesTask(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    options: { name: { type: 'string', default: 'kubernetes' } },
+    allowPositionals: true,
+  });
+  const [action] = positionals;
+  if (action === undefined || positionals.length > 1) throw new Error(USAGE);
+  switch (action) {
+    case 'up':
+      return await up(values.name);
+    case 'down':
+      await takeDown(values.name);
+      console.log(`Kubernetes "${values.name}" is down`);
+      return 0;
+    case 'status':
+      return await status(values.name);
+    default:
+      throw new Error(USAGE);
+  }
+}
