@@ -154,11 +154,7 @@ function planTasks(
       );
     case 'delete snapshot':
       return made.snapshots.map(snapshotId => async () => {
-        await client.call(
-          csi.Controller.DeleteSnapshot,
-          { snapshot_id: snapshotId, secrets },
-          options,
-        );
+        await client.call(csi.Controller.DeleteSnapshot, { snapshot_id: snapshotId, secrets }, options);
       });
     case 'delete':
       return [...made.restores, ...made.clones, ...made.volumes].map(volumeId => async () => {
