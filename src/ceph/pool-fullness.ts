@@ -6,7 +6,8 @@ import type { CephSession } from './rbd-session.ts';
 /** Milliseconds that a write may take before its pools are looked at. */
 const PATIENCE = 3_000;
 
-const FLAGS = { full: 'has no space left', full_quota: 'has reached its quota' } as const;
+/** A pool at its quota has both flags. */
+const FLAGS = { full_quota: 'has reached its quota', full: 'has no space left' } as const;
 
 /** Why nothing can be written to one of the pools, or undefined when all can be written to. */
 export async function findFullPool(

@@ -2,6 +2,9 @@ import { diffSnapshot, type DiffRange } from '../ceph/rbd-diff.ts';
 import { readImageById } from '../ceph/rbd-image.ts';
 import { poolSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.ts';
 import { listSnapshots, type SnapshotInfo } from '../ceph/rbd-snapshot.ts';
+import type { ClusterSource } from '../config/clusters.ts';
+import type { CredentialSource } from '../config/credentials.ts';
+import type { Exec } from '../exec/command.ts';
 import type { ExecStream } from '../exec/stream.ts';
 import type { Context } from '../model/call.ts';
 import { DriverError } from '../model/errors.ts';
@@ -13,7 +16,7 @@ import type {
   SnapshotMetadataBackend,
 } from '../model/snapshot-metadata-backend.ts';
 import { requireSnapshotPlace, type SnapshotPlace } from './places.ts';
-import type { Sessions } from './sessions.ts';
+import { createSessions } from './sessions.ts';
 import { isUserSnapshot } from './snapshots.ts';
 
 /** Snapshots as `rbd` names them, and what the image is called now. */
@@ -76,8 +79,19 @@ async function* rangesFrom(
   }
 }
 
-/** Changed blocks of RBD snapshots, as `rbd diff` tells them. */
-export function createChangedBlocks(sessions: Sessions, execStream: ExecStream): SnapshotMetadataBackend {
+export interface RbdChangedBlocksOptions {
+  readonly exec: Exec;
+  readonly execStream: ExecStream;
+  readonly clusters: ClusterSource;
+  /** The driver's own Ceph users, for requests without secrets. */
+  readonly ownCredentials?: CredentialSource;
+}
+
+/** The SnapshotMetadata service's backend for RBD images: changed blocks as `rbd diff` tells them. */
+export function createRbdChangedBlocks(options: RbdChangedBlocksOptions): SnapshotMetadataBackend {
+  const { exec, execStream, clusters, ownCredentials } = options;
+  const sessions = createSessions(exec, clusters, ownCredentials);
+
   return {
     async listAllocated(request: AllocatedRequest, context: Context): Promise<SnapshotBlocks> {
       const { startingOffset, secrets } = request;
