@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { ClusterAccess } from '../ceph/ceph-command.ts';
 import { requireFileSystem } from '../ceph/fs-volume.ts';
 import { readSnapshot, printSnapshotPlace } from '../ceph/fs-snapshot.ts';
@@ -7,6 +6,7 @@ import type { CephSession } from '../ceph/rbd-session.ts';
 import { DriverError, isErrorOfKind } from '../model/errors.ts';
 import type { CephfsSnapshotHandle } from '../model/handle.ts';
 import type { Environment } from './environment.ts';
+import { digestOf, snapshotDigest } from './names.ts';
 
 /*
  * Which source a snapshot name belongs to: CSI wants the same name on another source refused, and Ceph has snapshot
@@ -17,20 +17,9 @@ import type { Environment } from './environment.ts';
 /** In the file system's metadata pool, in a RADOS namespace apart from the metadata servers' objects. */
 const NAMESPACE = 'csi-driver-ceph';
 const OBJECT = 'snapshots';
-/** Hex digits: a snapshot's handle has 128 bytes in all, of which its name gets what is left. */
-const DIGEST_LENGTH = 12;
-
-function digestOf(requestName: string): string {
-  return createHash('sha256').update(requestName).digest('hex');
-}
-
-/** The name in Ceph of the snapshot that a request's `name` asks for. */
-export function chooseSnapshotName(prefix: string, requestName: string): string {
-  return `${prefix}${digestOf(requestName).slice(0, DIGEST_LENGTH)}`;
-}
 
 function keyOf({ group, snapshot }: CephfsSnapshotHandle): string {
-  return `${group}/${snapshot.slice(-DIGEST_LENGTH)}`;
+  return `${group}/${snapshotDigest(snapshot)}`;
 }
 
 interface Entry {

@@ -3,7 +3,7 @@ import { ensureSnapshot, printSnapshotPlace, readSnapshot, removeSnapshot } from
 import { readSubvolume, requireSubvolume } from '../ceph/fs-subvolume.ts';
 import type { Context } from '../model/call.ts';
 import type { SnapshotReference } from '../model/controller-backend.ts';
-import { DriverError } from '../model/errors.ts';
+import { DriverError, isErrorOfKind } from '../model/errors.ts';
 import {
   decodeSnapshotHandle,
   encodeSnapshotHandle,
@@ -13,13 +13,14 @@ import {
 import type { Snapshot, SnapshotSpec } from '../model/volume.ts';
 import { openCluster, type Environment } from './environment.ts';
 import { parseSnapshotParameters } from './parameters.ts';
-import { chooseSnapshotName, claimSnapshotName, releaseSnapshotName } from './snapshot-index.ts';
+import { chooseSnapshotName } from './names.ts';
+import { claimSnapshotName, releaseSnapshotName } from './snapshot-index.ts';
 import { requireHandle } from './volume-changes.ts';
 
 function describeSnapshot(place: CephfsSnapshotHandle, createdAt: Date, sizeBytes: bigint): Snapshot {
   return {
     snapshotId: encodeSnapshotHandle(place),
-    sourceVolumeId: encodeVolumeHandle({ ...place, backend: 'cephfs' }),
+    sourceVolumeId: encodeVolumeHandle(place),
     sizeBytes,
     createdAt,
     readyToUse: true,
@@ -28,15 +29,33 @@ function describeSnapshot(place: CephfsSnapshotHandle, createdAt: Date, sizeByte
 
 function locateSnapshot(spec: SnapshotSpec): CephfsSnapshotHandle {
   const parameters = parseSnapshotParameters(spec.parameters);
-  const { clusterId, fsName, group, subvolume } = requireHandle(spec.sourceVolumeId, 'source_volume_id');
+  const source = requireHandle(spec.sourceVolumeId, 'source_volume_id');
+  const { clusterId } = source;
   if (parameters.clusterId !== undefined && parameters.clusterId !== clusterId) {
     throw new DriverError(
       'invalid-argument',
       `parameters: clusterID: "${parameters.clusterId}" is not the source's cluster, "${clusterId}"`,
     );
   }
-  const snapshot = chooseSnapshotName(parameters.snapshotNamePrefix, spec.name);
-  return { backend: 'cephfs', clusterId, fsName, group, subvolume, snapshot };
+  return { ...source, snapshot: chooseSnapshotName(source, parameters.snapshotNamePrefix, spec.name) };
+}
+
+/** Without the capability for the index, snapshots are made all the same. */
+async function claimName(
+  place: CephfsSnapshotHandle,
+  requestName: string,
+  access: ClusterAccess,
+  environment: Environment,
+): Promise<void> {
+  try {
+    await claimSnapshotName(place, requestName, access, environment);
+  } catch (error) {
+    if (!isErrorOfKind(error, 'permission-denied')) throw error;
+    access.context.log.warn(
+      { err: error },
+      'no access to the index of snapshot names: the same name on another volume is not refused',
+    );
+  }
 }
 
 /**
@@ -53,7 +72,7 @@ export async function createSnapshot(
   const cluster = environment.clusters.find(place.clusterId);
   const access = openCluster(cluster, spec.secrets, environment, context);
   const source = await requireSubvolume(place, 'source_volume_id', access);
-  await claimSnapshotName(place, spec.name, access, environment);
+  await claimName(place, spec.name, access, environment);
   await ensureSnapshot(place, access);
   const snapshot = await readSnapshot(place, access);
   if (snapshot === undefined) {

@@ -17,11 +17,11 @@ import {
   encodeVolumeHandle,
   type CephfsVolumeHandle,
 } from '../model/handle.ts';
-import { chooseName } from '../model/name.ts';
 import type { Volume, VolumeSource, VolumeSpec } from '../model/volume.ts';
 import { requireSupported } from './capabilities.ts';
 import { awaitCopy, beginCopy, finishCopy, type CopySource } from './copying.ts';
 import { openCluster, type Environment } from './environment.ts';
+import { chooseSubvolumeName } from './names.ts';
 import { parseVolumeParameters, type VolumeParameters } from './parameters.ts';
 import { writeVolumeContext } from './volume-context.ts';
 
@@ -31,12 +31,12 @@ export const SIZE_UNIT = 4n * MIB;
 /** Where the volume of a request is, from the request alone. @throws DriverError `invalid-argument` */
 export function locateVolume(spec: VolumeSpec, environment: Environment): CephfsVolumeHandle {
   const parameters = parseVolumeParameters(spec.parameters);
+  const { clusterId, fsName, volumeNamePrefix } = parameters;
+  const home = { clusterId, fsName, group: environment.clusters.find(clusterId).cephfs.subvolumeGroup };
   return {
     backend: 'cephfs',
-    clusterId: parameters.clusterId,
-    fsName: parameters.fsName,
-    group: environment.clusters.find(parameters.clusterId).cephfs.subvolumeGroup,
-    subvolume: chooseName(parameters.volumeNamePrefix, spec.name),
+    ...home,
+    subvolume: chooseSubvolumeName(home, volumeNamePrefix, spec.name),
   };
 }
 

@@ -1,0 +1,115 @@
+import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { csi } from '../../../src/grpc/contract.ts';
+import { ceph, cluster } from '../harness/cluster.ts';
+import { clients } from '../harness/clients.ts';
+import { useDriver } from '../harness/driver.ts';
+import { createCalls } from './fixture.ts';
+
+const driver = useDriver({ flags: ['--mounter', clients.mounter] });
+const calls = createCalls(driver);
+
+interface Session {
+  readonly id: number;
+  readonly client_metadata: { readonly mount_point?: string };
+}
+
+/** Shuts out what the file system still believes to be mounted at a path: else it waits for a minute for the dead. */
+async function evict(path: string): Promise<void> {
+  const rank = `mds.${cluster.fsName}:0`;
+  const sessions = JSON.parse(await ceph('tell', rank, 'client', 'ls')) as readonly Session[];
+  for (const session of sessions.filter(({ client_metadata }) => client_metadata.mount_point === path)) {
+    await ceph('tell', rank, 'client', 'evict', `id=${session.id}`);
+  }
+}
+
+/** Kills the daemons of a path. */
+async function killDaemons(path: string): Promise<void> {
+  const daemons = await findDaemons(path);
+  for (const pid of daemons) process.kill(pid, 'SIGKILL');
+  await waitUntilGone(daemons);
+  await evict(path);
+}
+
+/** The ceph-fuse processes that have mounted a path. */
+async function findDaemons(path: string): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter(entry => /^[0-9]+$/.test(entry));
+  const found = await Promise.all(
+    pids.map(async pid => {
+      const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      const [program, ...args] = line.split('\0');
+      return program === 'ceph-fuse' && args.includes(path) ? [Number(pid)] : [];
+    }),
+  );
+  return found.flat();
+}
+
+async function waitUntilGone(pids: readonly number[]): Promise<void> {
+  for (let round = 0; round < 600; round += 1) {
+    const left = await Promise.all(pids.map(pid => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+    if (left.every(line => line === '')) return;
+    await sleep(100);
+  }
+  throw new Error(`still there: ${pids.join(', ')}`);
+}
+
+test('files stay open and writable while the driver is killed and comes back', async () => {
+  const volume = await calls.create('outliving');
+  const { path } = await calls.stage(volume, 'outliving');
+  const before = await findDaemons(path);
+  expect(before).toHaveLength(clients.mounter === 'fuse' ? 1 : 0);
+  await writeFile(join(path, 'file'), 'first');
+  await driver.restart('SIGKILL');
+  await writeFile(join(path, 'file'), 'second');
+  const again = await calls.stage(volume, 'outliving');
+  expect(await findDaemons(path)).toEqual(before);
+  expect(await readFile(join(path, 'file'), 'utf8')).toBe('second');
+  await again.unstage();
+  await calls.remove(volume);
+});
+
+test.runIf(clients.mounter === 'fuse')(
+  'a dead ceph-fuse is reported, and mended by the next stage',
+  async () => {
+    const volume = await calls.create('mortal-daemon');
+    const { path, unstage } = await calls.stage(volume, 'mortal-daemon');
+    await writeFile(join(path, 'file'), 'kept');
+    const query = { volume_id: volume.volume_id, volume_path: path, staging_target_path: path };
+    const healthy = await driver.cephfs.call(csi.Node.NodeGetVolumeStats, query);
+    expect(healthy.volume_condition?.abnormal).toBe(false);
+
+    // What was written is in the cluster before the daemon is killed.
+    const other = await calls.stage(volume, 'mortal-daemon-other');
+    expect(await readFile(join(other.path, 'file'), 'utf8')).toBe('kept');
+    await killDaemons(path);
+
+    const sick = await driver.cephfs.call(csi.Node.NodeGetVolumeStats, query);
+    expect(sick.volume_condition?.abnormal).toBe(true);
+    expect(sick.volume_condition?.message).toContain('not connected');
+    await calls.stage(volume, 'mortal-daemon');
+    expect(await readFile(join(path, 'file'), 'utf8')).toBe('kept');
+    await unstage();
+
+    const last = await calls.stage(volume, 'mortal-daemon');
+    await killDaemons(path);
+    await last.unstage();
+    await other.unstage();
+    await calls.remove(volume);
+  },
+);
+
+test('a static volume shows the directory that an administrator names', async () => {
+  const volume = await calls.create('home');
+  const path = volume.volume_context['subvolumePath'] ?? '';
+  const own = await calls.stage(volume, 'home');
+  await writeFile(join(own.path, 'file'), 'of the administrator');
+  const [, clusterID = '', fsName = ''] = volume.volume_id.split('/');
+  const context = { staticVolume: 'true', clusterID, fsName, rootPath: path };
+  const named = await calls.stage({ ...volume, volume_id: 'by-hand', volume_context: context }, 'static');
+  expect(await readFile(join(named.path, 'file'), 'utf8')).toBe('of the administrator');
+  await named.unstage();
+  await own.unstage();
+  await calls.remove(volume);
+});
