@@ -52,6 +52,17 @@ export async function writeOmapValue(
   await requireCeph(session, { ...command, writesTo: [ref.pool] });
 }
 
+/** The keys of an object's omap; none where there is no such object. */
+export async function listOmapKeys(
+  session: CephSession,
+  ref: PoolRef,
+  object: string,
+): Promise<readonly string[]> {
+  const command = radosCommand(ref, ['listomapkeys', object], `listomapkeys ${object}`);
+  const keys = (await runReading(session, command)) ?? '';
+  return keys.split('\n').filter(key => key !== '');
+}
+
 /** Removes a key of an object's omap; one that is not there is fine. */
 export async function removeOmapKey(
   session: CephSession,

@@ -145,6 +145,25 @@ export async function cloneSnapshot(
   throw failCreation(session, command, result);
 }
 
+/** The images that live from the image's snapshots, those in the trash left out; they may be in other pools. */
+export async function listClones(session: CephSession, ref: ImageRef): Promise<readonly ImageRef[]> {
+  const spec = imageSpec(ref);
+  const what = `rbd children ${spec}`;
+  const result = await requireCeph(session, {
+    program: 'rbd',
+    args: ['children', spec, '--format', 'json'],
+    what,
+  });
+  return arrayOf(parseOutput(result, what), what).map(child => {
+    const namespace = stringOf(child, 'pool_namespace');
+    return {
+      pool: stringOf(child, 'pool'),
+      ...(namespace === '' ? {} : { namespace }),
+      image: stringOf(child, 'image'),
+    };
+  });
+}
+
 /** Copies what the image shares with its parent, so that it lives by itself. */
 export async function flattenImage(session: CephSession, ref: ImageRef): Promise<void> {
   const spec = imageSpec(ref);

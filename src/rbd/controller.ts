@@ -20,8 +20,9 @@ import type { Page, Snapshot, SnapshotSpec, Volume, VolumeSpec } from '../model/
 import { explainUnsupported, requireSupported } from './access-modes.ts';
 import { createBackground } from './background.ts';
 import { readCapacity } from './capacity.ts';
-import { createFlattener, type Flattener } from './flattener.ts';
+import { createFlattener } from './flattener.ts';
 import { requireVolume } from './image-state.ts';
+import { DEFAULT_LIMITS, type RbdLimits } from './limits.ts';
 import { listAllSnapshots, listVolumes, listVolumeSnapshots, readVolume } from './listing.ts';
 import { parseSnapshotPrefix } from './parameters.ts';
 import {
@@ -45,6 +46,7 @@ export interface RbdControllerOptions {
   readonly log: Log;
   /** The driver's own Ceph users; without it, what needs one is not offered: listing, capacity, GetVolume. */
   readonly ownCredentials?: CredentialSource;
+  readonly limits?: Partial<RbdLimits>;
 }
 
 export interface RbdController extends ControllerBackend {
@@ -113,13 +115,13 @@ async function listOneSnapshot(
   }
 }
 
-function createSnapshots(sessions: Sessions, flattener: Flattener, onTrashed: OnTrashed) {
+function createSnapshots(sessions: Sessions, tools: CopyTools, onTrashed: OnTrashed) {
   return {
     createSnapshot(spec: SnapshotSpec, context: Context) {
       const prefix = parseSnapshotPrefix(spec.parameters, context.log);
       const place = requireVolumePlace(spec.sourceVolumeId, 'source_volume_id');
       const session = sessions.open(place.clusterId, spec.secrets, context);
-      return ensureSnapshot(session, place, chooseName(prefix, spec.name), flattener);
+      return ensureSnapshot(session, place, chooseName(prefix, spec.name), tools);
     },
     async deleteSnapshot({ snapshotId, secrets }: SnapshotReference, context: Context) {
       const place = decodeSnapshotPlace(snapshotId);
@@ -195,13 +197,14 @@ export function createRbdController(options: RbdControllerOptions): RbdControlle
   const sessions = createSessions(exec, clusters, ownCredentials);
   const background = createBackground(log);
   const purger = createPurger(log);
-  const tools: CopyTools = { background, flattener: createFlattener(background) };
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const tools: CopyTools = { background, flattener: createFlattener(background), limits };
   const onTrashed: OnTrashed = (session, ref) => purger.add(session, ref);
-  const sweeper = createSweeper(sessions, background, onTrashed);
+  const sweeper = createSweeper(sessions, tools, onTrashed);
 
   return {
     ...createVolumes(sessions, tools, sweeper, onTrashed, log),
-    ...createSnapshots(sessions, tools.flattener, onTrashed),
+    ...createSnapshots(sessions, tools, onTrashed),
     ...(ownCredentials === undefined ? {} : createReader(sessions)),
     start: () => sweeper.start(),
     async drain() {

@@ -1,13 +1,10 @@
-import { readImage, type ImageInfo, readImageById } from '../ceph/rbd-image.ts';
-import { imageSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.ts';
+import { readImageById, type ImageInfo } from '../ceph/rbd-image.ts';
+import { imageSpec, type CephSession, type ImageRef, type PoolRef } from '../ceph/rbd-session.ts';
 import { flattenImage } from '../ceph/rbd-snapshot.ts';
 import { DriverError } from '../model/errors.ts';
 import type { Background } from './background.ts';
-
-/** Above this many parents, a new volume is flattened in the background. */
-export const COMFORTABLE_DEPTH = 4;
-/** Kernel clients open at most 16 levels; this far no new level is added. */
-export const DEEPEST = 12;
+import { forgetFlattening, listInterrupted, noteFlattening } from './flattening-journal.ts';
+import { inspectImage } from './image-state.ts';
 
 /**
  * Flattens volumes whose chain of parents has become long. Only an image without snapshots: its clones' clients do not
@@ -19,6 +16,8 @@ export interface Flattener {
   /** Runs what makes a snapshot of the image or clones it: after a flattening that runs, and before the next one. */
   whileUnflattened<T>(session: CephSession, ref: ImageRef, action: () => Promise<T>): Promise<T>;
   isFlattening(session: CephSession, ref: ImageRef): boolean;
+  /** Goes on with what an earlier driver did not finish. */
+  resume(session: CephSession, ref: PoolRef): Promise<void>;
 }
 
 function keyOf({ connection }: CephSession, ref: ImageRef): string {
@@ -44,6 +43,7 @@ async function waitFor(work: Promise<void>, ref: ImageRef, signal: AbortSignal):
 }
 
 export function createFlattener(background: Background): Flattener {
+  const queued = new Set<string>();
   const running = new Map<string, Promise<void>>();
   const holders = new Map<string, number>();
   /** One at a time: a flattening reads and writes as fast as the cluster can. */
@@ -55,9 +55,14 @@ export function createFlattener(background: Background): Flattener {
     const ended = Promise.withResolvers<undefined>();
     running.set(key, ended.promise);
     try {
-      const info = await readImage(session, ref);
-      if (info?.parent === undefined || info.snapshotCount > 0) return;
+      // Not an image that is being made, nor one that somebody else has cloned.
+      const state = await inspectImage(session, ref);
+      if (state.kind !== 'volume') return;
+      const { info } = state;
+      if (info.parent === undefined || info.snapshotCount > 0) return;
+      await noteFlattening(session, ref, info.imageId);
       await flattenImage(session, ref);
+      await forgetFlattening(session, { ...ref, imageId: info.imageId });
       session.context.log.info({ image: imageSpec(ref) }, 'flattened a volume with a long chain of parents');
     } finally {
       running.delete(key);
@@ -65,13 +70,24 @@ export function createFlattener(background: Background): Flattener {
     }
   }
 
-  return {
-    add(session, ref) {
-      background.start(`flattening ${imageSpec(ref)}`, context => {
-        const job = queue.then(() => flatten({ ...session, context }, ref));
-        queue = job.catch(() => undefined);
-        return job;
+  function add(session: CephSession, ref: ImageRef): void {
+    const key = keyOf(session, ref);
+    if (queued.has(key)) return;
+    queued.add(key);
+    background.start(`flattening ${imageSpec(ref)}`, context => {
+      const job = queue.then(() => {
+        queued.delete(key);
+        return flatten({ ...session, context }, ref);
       });
+      queue = job.catch(() => undefined);
+      return job;
+    });
+  }
+
+  return {
+    add,
+    async resume(session, ref) {
+      for (const image of await listInterrupted(session, ref)) add(session, image);
     },
     async whileUnflattened(session, ref, action) {
       const key = keyOf(session, ref);
@@ -91,11 +107,11 @@ export function createFlattener(background: Background): Flattener {
   };
 }
 
-/** How many parents an image really has above it: one process for each. */
-export async function measureDepth(session: CephSession, image: ImageInfo): Promise<number> {
+/** How many parents an image really has above it, up to one more than `most`: one process for each. */
+export async function measureDepth(session: CephSession, image: ImageInfo, most: number): Promise<number> {
   let depth = 0;
   let above = image.parent;
-  while (above !== undefined && depth <= DEEPEST) {
+  while (above !== undefined && depth <= most) {
     depth += 1;
     above = (await readImageById(session, above))?.parent;
   }

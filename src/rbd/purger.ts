@@ -33,7 +33,7 @@ async function finishMove(session: CephSession, ref: ImageIdRef): Promise<void> 
 
 /**
  * Removes deleted volumes in the background. An image that is busy is tried again, ever more slowly; when another one
- * has gone, at once, since that one may have been its clone. The trash itself is the list of what remains to be done:
+ * has gone, the first few are at once, since that one may have been their clone. The trash itself is the list of what remains to be done:
  * a driver that starts anew reads it.
  */
 export function createPurger(log: Log): Purger {
@@ -75,7 +75,7 @@ export function createPurger(log: Log): Purger {
     known.delete(keyOf(job.session, job.ref));
     if (outcome === 'retained') return;
     log.info({ ...fields, remaining: known.size }, 'purged a deleted volume');
-    for (const { job: other, wake } of waiting) {
+    for (const { job: other, wake } of [...waiting].slice(0, CONCURRENCY)) {
       other.delay = FIRST_DELAY;
       wake.abort();
     }

@@ -1,13 +1,15 @@
 import { readOmapValue, removeOmapKey, writeOmapValue } from '../ceph/rados-object.ts';
 import { readImageById, type ImageInfo } from '../ceph/rbd-image.ts';
-import { imageSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.ts';
+import type { CephSession, ImageRef } from '../ceph/rbd-session.ts';
 import { createSnapshot, listSnapshots, removeSnapshot, type SnapshotInfo } from '../ceph/rbd-snapshot.ts';
 import { DriverError } from '../model/errors.ts';
 import type { Snapshot } from '../model/volume.ts';
 import type { Flattener } from './flattener.ts';
 import { inspectImage, requireVolume } from './image-state.ts';
+import type { RbdLimits } from './limits.ts';
 import { isTemporarySnapshot, isTombstone, volumeNameOf } from './marker.ts';
 import { encodeSnapshotPlace, encodeVolumePlace, type SnapshotPlace, type VolumePlace } from './places.ts';
+import { requireSnapshotRoom } from './snapshot-room.ts';
 import { dropTombstone, type OnTrashed } from './volume-deletion.ts';
 
 /**
@@ -15,9 +17,6 @@ import { dropTombstone, type OnTrashed } from './volume-deletion.ts';
  * that another volume's snapshot has. What it says is verified at the image, so losing it loses nothing.
  */
 const INDEX = 'csi-driver-ceph.snapshots';
-
-/** Kernel clients take at most 510 snapshots of an image, those in the trash included. */
-const MOST_SNAPSHOTS = 500;
 
 /** What a user can name: not what the driver makes for itself, nor what others do. */
 export function isUserSnapshot({ kind, name }: SnapshotInfo): boolean {
@@ -58,25 +57,24 @@ async function claimName(
   await writeOmapValue(session, image, INDEX, name, imageId);
 }
 
+export interface SnapshotTools {
+  readonly flattener: Flattener;
+  readonly limits: RbdLimits;
+}
+
 /** The snapshot of that name of the volume, made now or before. */
 export async function ensureSnapshot(
   session: CephSession,
   place: VolumePlace,
   name: string,
-  flattener: Flattener,
+  { flattener, limits }: SnapshotTools,
 ): Promise<Snapshot> {
   const [{ info }, holder] = await Promise.all([
     requireVolume(session, place, 'source_volume_id'),
     readOmapValue(session, place, INDEX, name),
   ]);
-  if (info.snapshotCount >= MOST_SNAPSHOTS) {
-    throw new DriverError(
-      'resource-exhausted',
-      `source_volume_id: image ${imageSpec(place)} has ${info.snapshotCount} snapshots, and ${MOST_SNAPSHOTS} are ` +
-        'the most; those count, too, that restored volumes still live from',
-    );
-  }
   const image = { ...place, imageId: info.imageId };
+  if (holder !== info.imageId) await requireSnapshotRoom(session, place, info, flattener, limits);
   await claimName(session, place, info.imageId, name, holder);
   await flattener.whileUnflattened(session, place, () => createSnapshot(session, place, name));
   const found = (await listSnapshots(session, image))?.find(snapshot => snapshot.name === name);

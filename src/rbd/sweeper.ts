@@ -3,11 +3,11 @@ import { poolSpec, type CephSession, type PoolRef } from '../ceph/rbd-session.ts
 import { listSnapshots, removeSnapshot } from '../ceph/rbd-snapshot.ts';
 import { listTrash } from '../ceph/rbd-trash.ts';
 import type { Context } from '../model/call.ts';
-import type { Background } from './background.ts';
 import { inspectImage, readMarkerById } from './image-state.ts';
 import { isTemporarySnapshot, isTombstone, tombstoneName } from './marker.ts';
 import { listOwnPools } from './own-pools.ts';
 import type { Sessions } from './sessions.ts';
+import type { CopyTools } from './volume-copy.ts';
 import { dropTombstone, type OnTrashed } from './volume-deletion.ts';
 
 /** Milliseconds between two sweeps: for volumes whose time in the trash is over. */
@@ -54,7 +54,11 @@ async function sweepTemporarySnapshots(session: CephSession, ref: PoolRef): Prom
   }
 }
 
-export function createSweeper(sessions: Sessions, background: Background, onTrashed: OnTrashed): Sweeper {
+export function createSweeper(
+  sessions: Sessions,
+  { background, flattener }: CopyTools,
+  onTrashed: OnTrashed,
+): Sweeper {
   const visited = new Set<string>();
 
   function sweep(session: CephSession, ref: PoolRef): void {
@@ -62,6 +66,7 @@ export function createSweeper(sessions: Sessions, background: Background, onTras
       const quiet = { ...session, context: own };
       await sweepTrash(quiet, ref, onTrashed);
       await sweepTombstones(quiet, ref, onTrashed);
+      await flattener.resume(quiet, ref);
     });
   }
 

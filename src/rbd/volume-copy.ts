@@ -5,10 +5,12 @@ import { cloneSnapshot, createSnapshot, listSnapshots, removeSnapshot } from '..
 import { DriverError } from '../model/errors.ts';
 import type { Volume } from '../model/volume.ts';
 import type { Background } from './background.ts';
-import { COMFORTABLE_DEPTH, DEEPEST, measureDepth, type Flattener } from './flattener.ts';
+import { measureDepth, type Flattener } from './flattener.ts';
 import { inspectImage, readMarkerById, requireVolume } from './image-state.ts';
+import type { RbdLimits } from './limits.ts';
 import { MARKER_KEY, temporarySnapshotName, type Marker } from './marker.ts';
 import { requireSnapshotPlace, requireVolumePlace } from './places.ts';
+import { requireSnapshotRoom } from './snapshot-room.ts';
 import { ensureVolume } from './volume-creation.ts';
 import { adoptVolume, metadataOf, sizeOf, volumeOf, type VolumePlan } from './volume-plan.ts';
 
@@ -26,6 +28,7 @@ interface Origin {
 export interface CopyTools {
   readonly flattener: Flattener;
   readonly background: Background;
+  readonly limits: RbdLimits;
 }
 
 function requireCluster(plan: VolumePlan, clusterId: string): void {
@@ -52,16 +55,16 @@ function copiedSize(plan: VolumePlan, sourceBytes: bigint): bigint {
 async function depthBelow(
   session: CephSession,
   { parent, info, marker }: Origin,
-  { flattener }: CopyTools,
+  { flattener, limits }: CopyTools,
 ): Promise<number> {
-  const noted = (marker?.depth ?? DEEPEST) + 1;
-  if (noted <= COMFORTABLE_DEPTH) return noted;
-  const depth = (await measureDepth(session, info)) + 1;
-  if (depth <= DEEPEST) return depth;
+  const noted = (marker?.depth ?? limits.mostDepth) + 1;
+  if (noted <= limits.comfortableDepth) return noted;
+  const depth = (await measureDepth(session, info, limits.mostDepth)) + 1;
+  if (depth <= limits.mostDepth) return depth;
   flattener.add(session, parent);
   throw new DriverError(
     info.snapshotCount === 0 ? 'aborted' : 'resource-exhausted',
-    `${FIELD}: image ${imageSpec(parent)} has a chain of ${depth - 1} parents, and ${DEEPEST} are the most` +
+    `${FIELD}: image ${imageSpec(parent)} has a chain of ${depth - 1} parents, and ${limits.mostDepth} are the most` +
       (info.snapshotCount === 0
         ? '; it is being flattened'
         : '; it can be flattened when its snapshots and their clones are deleted'),
@@ -103,7 +106,7 @@ async function makeClone(
     );
   }
   await completeClone(session, plan, origin, size, depth);
-  if (depth > COMFORTABLE_DEPTH) tools.flattener.add(session, plan.ref);
+  if (depth > tools.limits.comfortableDepth) tools.flattener.add(session, plan.ref);
   return volumeOf(plan, size);
 }
 
@@ -174,6 +177,7 @@ export async function ensureClonedVolume(
   }
   const origin: Origin = { parent, info, marker, snapshot, sizeBytes: info.sizeBytes };
   copiedSize(plan, info.sizeBytes);
+  await requireSnapshotRoom(session, parent, info, tools.flattener, tools.limits);
   return tools.flattener.whileUnflattened(session, parent, async () => {
     await makeTemporarySnapshot(session, parent, info.imageId, snapshot);
     const volume = await ensureVolume(session, plan, () => makeClone(session, plan, origin, tools));

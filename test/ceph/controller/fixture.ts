@@ -10,6 +10,7 @@ import { DriverError } from '../../../src/model/errors.ts';
 import { Secret } from '../../../src/model/secret.ts';
 import type { Snapshot, Volume, VolumeSource, VolumeSpec } from '../../../src/model/volume.ts';
 import { createRbdController, type RbdController } from '../../../src/rbd/controller.ts';
+import type { RbdLimits } from '../../../src/rbd/limits.ts';
 import { createTestContext } from '../../exec/fake-exec.ts';
 import { cluster, values } from '../harness/cluster.ts';
 import { listClusterContent } from '../harness/leaks.ts';
@@ -50,9 +51,10 @@ export interface TestController extends RbdController {
 }
 
 /** A controller as a driver that has just started has it; what it prints goes nowhere. */
-export function createController(exec: Exec = createExec()): TestController {
+export function createController(exec: Exec = createExec(), limits: Partial<RbdLimits> = {}): TestController {
   const controller = createRbdController({
     exec,
+    limits,
     clusters: createClusterSource(cluster.clustersFile),
     log: createTestContext().log,
     ownCredentials: createCredentialSource(cluster.credentialsDirectory),
