@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { cluster, listImages, listTrash } from '../harness/cluster.ts';
+import { cluster, listImages, listTrash, restartOsds } from '../harness/cluster.ts';
 import { createChance, createController, createKillingExec, eventually, useController } from './fixture.ts';
 
 const controller = useController();
@@ -32,6 +32,7 @@ it(
       await eventually(() => controller.remove(volume));
       expect((await listImages()).filter(image => image.endsWith(name))).toEqual([]);
     });
+    await restartOsds();
     createController().start();
     await eventually(async () => expect(await listTrash()).toEqual([]));
   },
@@ -59,5 +60,6 @@ it('restores and clones volumes whatever programs are killed', { timeout: 600_00
   });
   await eventually(() => controller.removeSnapshot(snapshot));
   await eventually(() => controller.remove(source));
+  await restartOsds();
   createController().start();
 });
