@@ -156,15 +156,13 @@ function ensureVolumeOf(session: CephSession, plan: VolumePlan, tools: CopyTools
   }
 }
 
-function createVolumes(
-  sessions: Sessions,
-  tools: CopyTools,
-  sweeper: Sweeper,
-  onTrashed: OnTrashed,
-  log: Log,
-) {
+/** Choosing an ID comes before the call itself, which says what there is to say. */
+const ignore = (): undefined => undefined;
+const SILENCE: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+function createVolumes(sessions: Sessions, tools: CopyTools, sweeper: Sweeper, onTrashed: OnTrashed) {
   return {
-    chooseVolumeId: (spec: VolumeSpec) => planVolume(spec, sessions, log).volumeId,
+    chooseVolumeId: (spec: VolumeSpec) => planVolume(spec, sessions, SILENCE).volumeId,
     async createVolume(spec: VolumeSpec, context: Context) {
       const plan = planVolume(spec, sessions, context.log);
       const session = sessions.open(plan.parameters.clusterId, spec.secrets, context);
@@ -203,7 +201,7 @@ export function createRbdController(options: RbdControllerOptions): RbdControlle
   const sweeper = createSweeper(sessions, tools, onTrashed);
 
   return {
-    ...createVolumes(sessions, tools, sweeper, onTrashed, log),
+    ...createVolumes(sessions, tools, sweeper, onTrashed),
     ...createSnapshots(sessions, tools, onTrashed),
     ...(ownCredentials === undefined ? {} : createReader(sessions)),
     start: () => sweeper.start(),

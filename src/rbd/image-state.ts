@@ -1,4 +1,4 @@
-import { readObject, readOmapValue } from '../ceph/rados-object.ts';
+import { isObjectThere, readObject, readOmapValue } from '../ceph/rados-object.ts';
 import { readImage, readOwnBytes, removeImage, type ImageInfo } from '../ceph/rbd-image.ts';
 import { readMetadata } from '../ceph/rbd-metadata.ts';
 import { imageSpec, type CephSession, type ImageIdRef, type ImageRef } from '../ceph/rbd-session.ts';
@@ -55,13 +55,26 @@ async function readImageId(session: CephSession, ref: ImageRef): Promise<string 
 }
 
 /**
- * Why a volume cannot be opened, or undefined when there is none: an image that cannot be opened may be half made, and
- * may be a volume with data, of which Ceph lost a part (its parent).
+ * What an image that cannot be opened is. `remains`: parts that a killed program left, or nothing at all. `volume`: one
+ * of this driver, of which Ceph has lost something (its parent). `foreign`: somebody else's that has.
  */
-export async function explainBroken(session: CephSession, ref: ImageRef): Promise<string | undefined> {
+export type Unopenable =
+  | { readonly kind: 'remains' }
+  | { readonly kind: 'volume'; readonly imageId: string }
+  | { readonly kind: 'foreign' };
+
+/** Looks at the objects of an image that cannot be opened. */
+export async function examineUnopenable(session: CephSession, ref: ImageRef): Promise<Unopenable> {
   const imageId = await readImageId(session, ref);
-  if (imageId === undefined || imageId === '') return undefined;
-  if ((await readMarkerById(session, { ...ref, imageId })) === undefined) return undefined;
+  if (imageId === undefined || imageId === '') return { kind: 'remains' };
+  // Of all that can be opened, the header is what is made first and removed last.
+  if (!(await isObjectThere(session, ref, `rbd_header.${imageId}`))) return { kind: 'remains' };
+  const marker = await readMarkerById(session, { ...ref, imageId });
+  return marker?.image === ref.image ? { kind: 'volume', imageId } : { kind: 'foreign' };
+}
+
+/** What is wrong with a volume that cannot be opened. */
+export function describeUnopenable(ref: ImageRef): string {
   const spec = imageSpec(ref);
   return `image ${spec} is a volume, and cannot be opened; "rbd info ${spec}" tells why`;
 }
@@ -77,8 +90,9 @@ export async function removeUnfinished(
   state: Exclude<ImageState, VolumeImage>,
 ): Promise<boolean> {
   if (state.kind === 'absent') {
-    const reason = await explainBroken(session, ref);
-    if (reason !== undefined) throw new DriverError('internal', reason);
+    const { kind } = await examineUnopenable(session, ref);
+    if (kind === 'volume') throw new DriverError('internal', describeUnopenable(ref));
+    if (kind === 'foreign') return false;
   } else {
     const isEmpty = state.info.snapshotCount === 0 && (await readOwnBytes(session, ref)) === 0n;
     if (!isEmpty) return false;

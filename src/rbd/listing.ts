@@ -4,7 +4,7 @@ import { listSnapshots } from '../ceph/rbd-snapshot.ts';
 import type { Context } from '../model/call.ts';
 import { DriverError, isErrorOfKind } from '../model/errors.ts';
 import type { Page, PageRequest, Snapshot, VolumeStatus } from '../model/volume.ts';
-import { explainBroken, inspectImage, type VolumeImage } from './image-state.ts';
+import { describeUnopenable, examineUnopenable, inspectImage, type VolumeImage } from './image-state.ts';
 import { isTemporarySnapshot, isTombstone, tombstoneName } from './marker.ts';
 import { listOwnPools, type OwnPool } from './own-pools.ts';
 import { readPage, type Position } from './paging.ts';
@@ -68,12 +68,11 @@ export async function readVolume(
   const session = sessions.open(place.clusterId, {}, context);
   const state = await inspectImage(session, place);
   if (state.kind === 'volume') return statusOf(place.clusterId, place, state);
-  const reason = state.kind === 'absent' ? await explainBroken(session, place) : undefined;
-  if (reason === undefined) {
+  if (state.kind === 'unmarked' || (await examineUnopenable(session, place)).kind !== 'volume') {
     throw new DriverError('not-found', `volume_id: there is no volume in image ${imageSpec(place)}`);
   }
   const volume = { volumeId, capacityBytes: 0n, context: {} };
-  return { volume, condition: { abnormal: true, message: reason } };
+  return { volume, condition: { abnormal: true, message: describeUnopenable(place) } };
 }
 
 async function resolveSnapshot(

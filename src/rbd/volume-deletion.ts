@@ -1,9 +1,15 @@
-import { renameImage, type ImageInfo } from '../ceph/rbd-image.ts';
+import { listWatchers, renameImage, type ImageInfo } from '../ceph/rbd-image.ts';
 import { imageSpec, type CephSession, type ImageIdRef, type ImageRef } from '../ceph/rbd-session.ts';
 import { listSnapshots, removeSnapshot } from '../ceph/rbd-snapshot.ts';
 import { moveToTrash } from '../ceph/rbd-trash.ts';
 import { DriverError } from '../model/errors.ts';
-import { inspectImage, removeUnfinished, type VolumeImage } from './image-state.ts';
+import {
+  examineUnopenable,
+  inspectImage,
+  removeUnfinished,
+  type ImageState,
+  type VolumeImage,
+} from './image-state.ts';
 import { requireUnused } from './image-users.ts';
 import { isTemporarySnapshot, tombstoneName } from './marker.ts';
 
@@ -45,13 +51,22 @@ export async function dropTombstone(
   await trashImage(session, ref, volume, onTrashed);
 }
 
-/** What a killed attempt to make or to delete the volume has left goes as well. */
+/** A volume that cannot be opened goes, too, and what a killed attempt to make or to delete one has left. */
 async function deleteRemains(
   session: CephSession,
   ref: ImageRef,
-  state: Exclude<Awaited<ReturnType<typeof inspectImage>>, VolumeImage>,
+  state: Exclude<ImageState, VolumeImage>,
+  onTrashed: OnTrashed,
 ): Promise<void> {
-  if (state.kind === 'absent') await moveToTrash(session, ref);
+  if (state.kind === 'absent') {
+    const found = await examineUnopenable(session, ref);
+    // Without an image of that name, this finishes a move to the trash that was killed.
+    if (found.kind !== 'foreign') await moveToTrash(session, ref);
+    if (found.kind === 'volume') {
+      onTrashed(session, { ...ref, imageId: found.imageId });
+      return;
+    }
+  }
   if (await removeUnfinished(session, ref, state)) return;
   throw new DriverError(
     'failed-precondition',
@@ -65,12 +80,12 @@ async function deleteRemains(
  * @throws DriverError `failed-precondition` when the image is in use, or not this driver's.
  */
 export async function deleteVolume(session: CephSession, ref: ImageRef, onTrashed: OnTrashed): Promise<void> {
-  const state = await inspectImage(session, ref);
+  const [state, watchers = []] = await Promise.all([inspectImage(session, ref), listWatchers(session, ref)]);
   if (state.kind !== 'volume') {
-    await deleteRemains(session, ref, state);
+    await deleteRemains(session, ref, state, onTrashed);
     return;
   }
-  await requireUnused(session, ref, state.info.imageId);
+  if (watchers.length > 0) await requireUnused(session, ref, state.info.imageId);
   if (state.info.snapshotCount === 0 || !(await hasUserSnapshots(session, ref, state.info))) {
     await trashImage(session, ref, state, onTrashed);
     return;
