@@ -34,7 +34,7 @@ async function prepare(report: Report): Promise<readonly ImageArchive[]> {
     await buildPrograms(recipe);
   }
   report('images');
-  return [...(await makeToolImages()), await makeDriverImage()];
+  return [...(await makeToolImages()), ...(await makeDriverImage())];
 }
 
 /** The first number whose networks this machine has none of. */

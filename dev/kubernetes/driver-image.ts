@@ -87,20 +87,30 @@ async function readInstruction(name: string): Promise<string[]> {
   return JSON.parse(argv) as string[];
 }
 
+/** What seldom changes, as an image of its own: it is imported once, and the driver's is a small one on top. */
+async function makeBaseImage(layers: readonly string[]): Promise<ImageArchive> {
+  const name = 'lab.invalid/base:1';
+  const file = join(imageDirectory, 'base.tar');
+  if (!(await isFresh(file, layers))) await writeImage({ name, layers, entrypoint: [] }, file);
+  return { name, file };
+}
+
 /**
  * The driver's image with the file system that the Dockerfile describes, put together without a container engine and
  * without a registry. Made anew when the sources have changed.
+ * @returns the archives in the order in which they are to be imported.
  */
-export async function makeDriverImage(): Promise<ImageArchive> {
+export async function makeDriverImage(): Promise<readonly ImageArchive[]> {
+  const base = [await makeBaseLayer(), await makeRuntimeLayer()];
+  const baseImage = await makeBaseImage(base);
   const name = `${DRIVER_IMAGE.repository}:${DRIVER_IMAGE.tag}`;
   const file = join(imageDirectory, 'driver.tar');
-  const layers = [await makeBaseLayer(), await makeRuntimeLayer()];
-  if (await isFresh(file, [...layers, ...(await listSources())])) return { name, file };
-  const project = await makeProjectLayer();
-  const [entrypoint, command] = [await readInstruction('ENTRYPOINT'), await readInstruction('CMD')];
-  await rm(file, { force: true });
-  const environment = ['NODE_ENV=production'];
-  await writeImage({ name, layers: [...layers, project], entrypoint, command, environment }, file);
-  await rm(project);
-  return { name, file };
+  if (!(await isFresh(file, [baseImage.file, ...(await listSources())]))) {
+    const project = await makeProjectLayer();
+    const [entrypoint, command] = [await readInstruction('ENTRYPOINT'), await readInstruction('CMD')];
+    const environment = ['NODE_ENV=production'];
+    await writeImage({ name, base, layers: [project], entrypoint, command, environment }, file);
+    await rm(project);
+  }
+  return [baseImage, { name, file }];
 }

@@ -10,6 +10,8 @@ export interface Image {
   readonly name: string;
   /** Tar files, from the bottom up. */
   readonly layers: readonly string[];
+  /** The tar files below these, which are not in the archive: an image that is imported before has them. */
+  readonly base?: readonly string[];
   readonly entrypoint: readonly string[];
   readonly command?: readonly string[];
   readonly environment?: readonly string[];
@@ -39,10 +41,15 @@ function blobFile(directory: string, digest: string): string {
   return join(directory, 'blobs', digest.replace(':', '/'));
 }
 
-async function addLayer(directory: string, file: string): Promise<Descriptor> {
+async function describeLayer(file: string): Promise<Descriptor> {
   const [digest, { size }] = await Promise.all([digestFile(file), stat(file)]);
-  await link(file, blobFile(directory, digest));
   return { mediaType: type('layer.v1.tar'), digest, size };
+}
+
+async function addLayer(directory: string, file: string): Promise<Descriptor> {
+  const layer = await describeLayer(file);
+  await link(file, blobFile(directory, layer.digest));
+  return layer;
 }
 
 async function addDocument(directory: string, mediaType: string, document: object): Promise<Descriptor> {
@@ -67,6 +74,7 @@ export async function writeImage(image: Image, file: string): Promise<void> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(join(directory, 'blobs/sha256'), { recursive: true });
   const layers: Descriptor[] = [];
+  for (const layer of image.base ?? []) layers.push(await describeLayer(layer));
   for (const layer of image.layers) layers.push(await addLayer(directory, layer));
   const config = await addDocument(directory, type('config.v1+json'), {
     architecture: process.arch === 'x64' ? 'amd64' : process.arch,

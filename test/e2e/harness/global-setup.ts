@@ -17,10 +17,11 @@ declare module 'vitest' {
 const NAME = 'e2e';
 
 async function provide(project: TestProject, lab: Lab): Promise<void> {
-  const image = await makeDriverImage();
-  await importImages(lab.node, [image]);
+  const images = await makeDriverImage();
+  await importImages(lab.node, images);
+  const versions = await Promise.all(images.map(({ file }) => describeVersion(file)));
   project.provide('lab', lab);
-  project.provide('imageVersion', await describeVersion(image.file));
+  project.provide('imageVersion', versions.join(' '));
 }
 
 async function findLab(name: string): Promise<Lab> {
