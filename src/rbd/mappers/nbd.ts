@@ -82,9 +82,21 @@ export function createNbdMapper(dependencies: NbdMapperDependencies): Mapper {
     return { device: result.stdout.trim(), readOnly: request.readOnly };
   }
 
+  /**
+   * rbd-nbd holds the device open itself, so that the close of its last user writes nothing back; and it disconnects
+   * without doing so. What a raw block volume was given last would be lost.
+   */
+  async function flush({ device, readOnly }: Mapping, host: Host): Promise<void> {
+    if (readOnly) return;
+    const command = { program: 'sync', args: [device], timeout: MAP_TIMEOUT };
+    const result = await host.exec(command, host.context);
+    if (result.exitCode !== 0) throw new DriverError('internal', describeFailure(command, result));
+  }
+
   async function unmap(image: NodeImage, options: readonly string[], host: Host): Promise<void> {
     const mapping = await find(image, host);
     if (mapping === undefined) return;
+    await flush(mapping, host);
     const command = {
       program: PROGRAM,
       args: ['unmap', ...options.map(option => `--${option}`), mapping.device],

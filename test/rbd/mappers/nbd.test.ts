@@ -79,17 +79,28 @@ describe('nbd', () => {
 
   it('unmaps by device', async () => {
     const { mapper, host, fake } = setUp([
-      listing({ image: 'csi-vol-a', device: '/dev/nbd3' }),
-      { argv: ['rbd-nbd', 'unmap', '--force', '/dev/nbd3'] },
+      listing({ image: 'csi-vol-a', device: '/dev/nbd0' }),
+      { argv: ['sync', '/dev/nbd0'] },
+      { argv: ['rbd-nbd', 'unmap', '--force', '/dev/nbd0'] },
     ]);
     await mapper.unmap(IMAGE, ['force'], host);
     fake.expectAllUsed();
   });
 
+  it('keeps a device whose last writes cannot be written back', async () => {
+    const { mapper, host, fake } = setUp([
+      listing({ image: 'csi-vol-a', device: '/dev/nbd0' }),
+      { argv: ['sync', '/dev/nbd0'], exitCode: 1, stderr: 'Input/output error\n' },
+    ]);
+    await expect(mapper.unmap(IMAGE, [], host)).rejects.toThrow(/Input\/output error/);
+    fake.expectAllUsed();
+  });
+
   it('is content when somebody else unmapped meanwhile', async () => {
     const { mapper, host, fake } = setUp([
-      listing({ image: 'csi-vol-a', device: '/dev/nbd3' }),
-      { argv: ['rbd-nbd', 'unmap', '/dev/nbd3'], exitCode: 22 },
+      listing({ image: 'csi-vol-a', device: '/dev/nbd0' }),
+      { argv: ['sync', '/dev/nbd0'] },
+      { argv: ['rbd-nbd', 'unmap', '/dev/nbd0'], exitCode: 22 },
       listing(),
     ]);
     await mapper.unmap(IMAGE, [], host);
