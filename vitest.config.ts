@@ -1,6 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
-/** Two projects: `unit` needs nothing but Node; `ceph` drives a real one-node cluster, one file at a time. */
+/** For files that share one real cluster: one at a time, with bounds for a busy machine. */
+const onOneCluster = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 180_000 };
+
+/**
+ * `unit` needs nothing but Node; `ceph` drives a real one-node cluster; `guest` has the node's part run on a kernel
+ * with clients of its own; `e2e` is a real one-node Kubernetes with the chart.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -8,7 +14,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/ceph/**', 'test/sanity/**', 'test/e2e/**'],
+          exclude: ['test/ceph/**', 'test/sanity/**', 'test/guest/**', 'test/e2e/**'],
           testTimeout: 30_000,
         },
       },
@@ -17,9 +23,22 @@ export default defineConfig({
           name: 'ceph',
           include: ['test/ceph/**/*.test.ts', 'test/sanity/**/*.test.ts'],
           globalSetup: ['test/ceph/harness/global-setup.ts'],
-          fileParallelism: false,
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          ...onOneCluster,
+        },
+      },
+      {
+        test: {
+          name: 'guest',
+          include: ['test/guest/**/*.test.ts'],
+          ...onOneCluster,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: ['test/e2e/harness/global-setup.ts'],
+          ...onOneCluster,
         },
       },
     ],
