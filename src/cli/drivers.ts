@@ -4,7 +4,9 @@ import { createClusterSource } from '../config/clusters.ts';
 import { createCredentialSource } from '../config/credentials.ts';
 import type { ServeOptions } from '../config/options.ts';
 import { createExec } from '../exec/run.ts';
+import { createExecStream } from '../exec/stream.ts';
 import { createControllerService } from '../controller/service.ts';
+import { createSnapshotMetadataService } from '../controller/snapshot-metadata-service.ts';
 import { createLocks } from '../grpc/locks.ts';
 import { createServer, type Server } from '../grpc/server.ts';
 import type { Services } from '../grpc/service.ts';
@@ -12,7 +14,9 @@ import { createIdentityService } from '../identity/service.ts';
 import type { Log } from '../model/call.ts';
 import type { ControllerBackend } from '../model/controller-backend.ts';
 import type { NodeBackend } from '../model/node-backend.ts';
+import type { SnapshotMetadataBackend } from '../model/snapshot-metadata-backend.ts';
 import { createNodeService } from '../node/service.ts';
+import { createRbdChangedBlocks } from '../rbd/changed-blocks.ts';
 import { createRbdController } from '../rbd/controller.ts';
 import { createRbdNode } from '../rbd/node.ts';
 import { VERSION } from './version.ts';
@@ -33,6 +37,7 @@ export interface Driver {
 
 interface Backends {
   readonly controller?: ControllerBackend;
+  readonly snapshotMetadata?: SnapshotMetadataBackend;
   readonly node?: NodeBackend;
 }
 
@@ -45,13 +50,16 @@ interface DriverPlan extends Backends {
 function assembleDriver(plan: DriverPlan, options: ServeOptions, log: Log): Driver {
   const exec = createExec();
   const locks = createLocks();
-  const { controller, node } = plan;
+  const { controller, snapshotMetadata, node } = plan;
   const services: Services = {
     Identity: createIdentityService({
       name: plan.name,
       version: VERSION,
       capabilities: {
-        services: controller === undefined ? [] : ['CONTROLLER_SERVICE'],
+        services: [
+          ...(controller === undefined ? [] : (['CONTROLLER_SERVICE'] as const)),
+          ...(snapshotMetadata === undefined ? [] : (['SNAPSHOT_METADATA_SERVICE'] as const)),
+        ],
         onlineExpansion: true,
       },
       isReady: () => Promise.resolve(true),
@@ -59,6 +67,9 @@ function assembleDriver(plan: DriverPlan, options: ServeOptions, log: Log): Driv
     ...(controller === undefined
       ? {}
       : { Controller: createControllerService({ backend: controller, locks }) }),
+    ...(snapshotMetadata === undefined
+      ? {}
+      : { SnapshotMetadata: createSnapshotMetadataService(snapshotMetadata) }),
     ...(node === undefined
       ? {}
       : { Node: createNodeService({ backend: node, nodeId: options.nodeId, exec, locks }) }),
@@ -84,6 +95,8 @@ export function createDrivers(options: ServeOptions, logFor: (driver: string) =>
     const controller = servesController
       ? createRbdController({ exec, clusters, ownCredentials, log })
       : undefined;
+    const execStream = createExecStream();
+    const snapshotMetadata = createRbdChangedBlocks({ exec, execStream, clusters, ownCredentials });
     const node = servesNode ? createRbdNode({ exec, clusters, stateDir, mapper: options.mapper }) : undefined;
     drivers.push(
       assembleDriver(
@@ -91,7 +104,7 @@ export function createDrivers(options: ServeOptions, logFor: (driver: string) =>
           name,
           endpoint: options.rbdEndpoint,
           background: controller === undefined ? [] : [controller],
-          ...(controller === undefined ? {} : { controller }),
+          ...(controller === undefined ? {} : { controller, snapshotMetadata }),
           ...(node === undefined ? {} : { node }),
         },
         options,

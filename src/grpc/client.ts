@@ -23,6 +23,7 @@ export interface CsiClient {
     request: Request,
     options?: ClientCallOptions,
   ): Promise<Response>;
+  /** The call begins when the first message is asked for; leaving the iteration cancels it. */
   stream<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
@@ -63,7 +64,7 @@ export function createClient(endpoint: string): CsiClient {
       options.signal?.addEventListener('abort', cancel, { once: true });
       return promise.finally(() => options.signal?.removeEventListener('abort', cancel));
     },
-    stream(method, request, options = {}) {
+    async *stream(method, request, options = {}) {
       const { path, requestSerialize, responseDeserialize } = method;
       const running = client.makeServerStreamRequest(
         path,
@@ -73,8 +74,14 @@ export function createClient(endpoint: string): CsiClient {
         new Metadata(),
         deadlineOf(options),
       );
-      options.signal?.addEventListener('abort', () => running.cancel(), { once: true });
-      return running;
+      const cancel = () => running.cancel();
+      options.signal?.addEventListener('abort', cancel, { once: true });
+      try {
+        for await (const response of running) yield response as ReturnType<typeof responseDeserialize>;
+      } finally {
+        options.signal?.removeEventListener('abort', cancel);
+        running.cancel();
+      }
     },
     close: () => client.close(),
   };

@@ -99,8 +99,13 @@ export function createServer(services: Services, options: ServerOptions): Server
     async drain(bound = DRAIN_BOUND) {
       const closed = closeConnections(server);
       await calls.drain(bound);
-      const timer = setTimeout(() => server.forceShutdown(), CLOSE_BOUND);
-      await closed;
+      const forced = Promise.withResolvers<undefined>();
+      const timer = setTimeout(() => {
+        server.forceShutdown();
+        // grpc-js never tells that a connection is closed on which a client left a stream unread.
+        forced.resolve(undefined);
+      }, CLOSE_BOUND);
+      await Promise.race([closed, forced.promise]);
       clearTimeout(timer);
     },
   };
