@@ -12,7 +12,7 @@ import { unmountPath } from '../mount/unmounting.ts';
 import { isReaderOnly, requireSupported } from './capabilities.ts';
 import { userConnection } from './credentials.ts';
 import { probeMount } from './liveness.ts';
-import { fuseMounter } from './mounters/fuse.ts';
+import { createFuseMounter } from './mounters/fuse.ts';
 import { createKernelMounter } from './mounters/kernel.ts';
 import type { Mounter, MountRequest } from './mounters/mounter.ts';
 import { selectMounter } from './mounters/selection.ts';
@@ -23,6 +23,8 @@ export interface CephfsNodeDependencies {
   readonly clusters: ClusterSource;
   /** How volumes are mounted whose StorageClass does not say. */
   readonly mounter: MounterName;
+  /** The ways to mount, the preferred first; default: the kernel, ceph-fuse. */
+  readonly mounters?: readonly Mounter[];
   /** What is mounted; default: /proc/self/mountinfo. */
   readonly readMounts?: Host['readMounts'];
 }
@@ -138,7 +140,7 @@ async function checkVolume(
  */
 export function createCephfsNode(dependencies: CephfsNodeDependencies): NodeBackend {
   const { exec, readMounts } = dependencies;
-  const mounters: readonly Mounter[] = [createKernelMounter(exec), fuseMounter];
+  const mounters = dependencies.mounters ?? [createKernelMounter(exec), createFuseMounter()];
   const hostFor = (context: Context): Host => ({
     exec,
     context,

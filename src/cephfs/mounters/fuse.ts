@@ -6,7 +6,6 @@ import type { MountedVolume, Mounter, MountRequest } from './mounter.ts';
 
 /** Milliseconds; ceph-fuse itself gives up looking for the monitors after 8 s. */
 const MOUNT_TIMEOUT = 60_000;
-const FUSE_DEVICE = '/dev/fuse';
 
 const KINDS: Readonly<Partial<Record<string, ErrorKind>>> = {
   1: 'permission-denied',
@@ -57,42 +56,44 @@ function failureOf(result: CommandResult, { connection, fsName, path }: MountReq
  * ceph-fuse, the client outside of the kernel. It detaches itself: the mount outlives the driver, which finds it
  * again by the name that mountinfo shows.
  */
-export const fuseMounter: Mounter = {
-  name: 'fuse',
+export function createFuseMounter(fuseDevice = '/dev/fuse'): Mounter {
+  return {
+    name: 'fuse',
 
-  async findObstacle() {
-    try {
-      await access(FUSE_DEVICE, constants.R_OK | constants.W_OK);
-      return undefined;
-    } catch (error) {
-      return `${FUSE_DEVICE} cannot be used: ${String(error)}`;
-    }
-  },
+    async findObstacle() {
+      try {
+        await access(fuseDevice, constants.R_OK | constants.W_OK);
+        return undefined;
+      } catch (error) {
+        return `${fuseDevice} cannot be used: ${String(error)}`;
+      }
+    },
 
-  isMountOf(mount, volume) {
-    return mount.fsType.startsWith('fuse') && mount.source === sourceName(volume);
-  },
+    isMountOf(mount, volume) {
+      return mount.fsType.startsWith('fuse') && mount.source === sourceName(volume);
+    },
 
-  async mount(request, host) {
-    const names = [`fsname=${sourceName(request)}`, 'subtype=ceph-fuse'];
-    const command = {
-      program: 'ceph-fuse',
-      args: [
-        ...connectionArguments(request.connection),
-        '--log-file=',
-        '--admin-socket=',
-        `--client_mountpoint=${request.path}`,
-        `--client_fs=${request.fsName}`,
-        '--client-quota=true',
-        '-o',
-        [...names, ...request.options].join(','),
-        request.target,
-      ],
-      timeout: MOUNT_TIMEOUT,
-      // Killed half-way, it would leave a daemon that still mounts.
-      uninterruptible: true,
-    };
-    const result = await host.exec(command, host.context);
-    if (result.exitCode !== 0) throw failureOf(result, request);
-  },
-};
+    async mount(request, host) {
+      const names = [`fsname=${sourceName(request)}`, 'subtype=ceph-fuse'];
+      const command = {
+        program: 'ceph-fuse',
+        args: [
+          ...connectionArguments(request.connection),
+          '--log-file=',
+          '--admin-socket=',
+          `--client_mountpoint=${request.path}`,
+          `--client_fs=${request.fsName}`,
+          '--client-quota=true',
+          '-o',
+          [...names, ...request.options].join(','),
+          request.target,
+        ],
+        timeout: MOUNT_TIMEOUT,
+        // Killed half-way, it would leave a daemon that still mounts.
+        uninterruptible: true,
+      };
+      const result = await host.exec(command, host.context);
+      if (result.exitCode !== 0) throw failureOf(result, request);
+    },
+  };
+}

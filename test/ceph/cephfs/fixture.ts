@@ -12,7 +12,7 @@ import type { TestDriver } from '../harness/driver.ts';
 
 export const MIB = 1024 * 1024;
 /** Milliseconds for what takes a moment on a machine that is busy with other things. */
-const BOUND = 150_000;
+const BOUND = 300_000;
 
 const { parameters, secrets, nodeSecrets } = values.cephfs;
 const capability = mountCapability('MULTI_NODE_MULTI_WRITER');

@@ -1,0 +1,138 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createFuseMounter } from '../../src/cephfs/mounters/fuse.ts';
+import { createCephfsNode } from '../../src/cephfs/node.ts';
+import { Secret } from '../../src/model/secret.ts';
+import type { StageRequest } from '../../src/model/node-backend.ts';
+import type { Mount } from '../../src/mount/mountinfo.ts';
+import { createFakeExec, createTestContext, type ScriptedCall } from '../exec/fake-exec.ts';
+import { clusters } from './environment.ts';
+
+let directory = '';
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'cephfs-node-'));
+});
+afterEach(async () => rm(directory, { recursive: true }));
+
+const volumeId = 'cephfs1/c/fs/csi/csi-vol-pvc-1';
+const source = `ceph-fuse:${encodeURIComponent(volumeId)}`;
+
+function mountOf(wish: Partial<Mount> = {}): Mount {
+  return {
+    id: 9,
+    parentId: 1,
+    number: '0:40',
+    root: '/',
+    path: directory,
+    options: ['rw'],
+    fsType: 'fuse.ceph-fuse',
+    source,
+    superOptions: ['rw'],
+    ...wish,
+  };
+}
+
+function requestOf(wish: Partial<StageRequest> = {}): StageRequest {
+  return {
+    volumeId,
+    stagingPath: directory,
+    capability: { access: { type: 'mount', mountFlags: ['noatime'] }, mode: 'multi-node-multi-writer' },
+    context: { subvolumePath: '/volumes/csi/csi-vol-pvc-1/0b7e', fuseMountOptions: 'debug' },
+    publishContext: {},
+    secrets: { userID: new Secret('node'), userKey: new Secret('key') },
+    ...wish,
+  };
+}
+
+/** A node where what is mounted changes with each look at it, as the list says. */
+function createNode(script: readonly ScriptedCall[], looks: readonly (readonly Mount[])[]) {
+  const fake = createFakeExec(script);
+  const remaining = [...looks];
+  const node = createCephfsNode({
+    exec: fake.exec,
+    clusters,
+    mounter: 'fuse',
+    mounters: [createFuseMounter('/dev/null')],
+    readMounts: () => Promise.resolve((remaining.length > 1 ? remaining.shift() : remaining[0]) ?? []),
+  });
+  return { node, fake };
+}
+
+const mountCommand = (...options: readonly string[]) => [
+  'ceph-fuse',
+  '--log-file=',
+  '--admin-socket=',
+  '--client_mountpoint=/volumes/csi/csi-vol-pvc-1/0b7e',
+  '--client_fs=fs',
+  '--client-quota=true',
+  '-o',
+  [`fsname=${source}`, 'subtype=ceph-fuse', ...options].join(','),
+  directory,
+];
+const probe = () => ['stat', '--file-system', directory];
+
+it('mounts a volume by ceph-fuse, with the options of class and Pod', async () => {
+  const { node, fake } = createNode([{ argv: mountCommand('debug', 'noatime') }], [[], [], [mountOf()]]);
+  await node.stageVolume(requestOf(), createTestContext());
+  fake.expectAllUsed();
+});
+
+it('mounts read-only for readers', async () => {
+  const { node, fake } = createNode(
+    [{ argv: mountCommand('debug', 'noatime', 'ro') }],
+    [[], [], [mountOf()]],
+  );
+  const capability = { ...requestOf().capability, mode: 'multi-node-reader-only' } as const;
+  await node.stageVolume(requestOf({ capability }), createTestContext());
+  fake.expectAllUsed();
+});
+
+it('leaves alone what is mounted already', async () => {
+  const { node, fake } = createNode([{ argv: probe() }], [[mountOf()]]);
+  await node.stageVolume(requestOf(), createTestContext());
+  fake.expectAllUsed();
+});
+
+it('refuses a path where something else is mounted', async () => {
+  const { node } = createNode([], [[mountOf({ source: '/dev/sda', fsType: 'ext4' })]]);
+  await expect(node.stageVolume(requestOf(), createTestContext())).rejects.toMatchObject({
+    kind: 'failed-precondition',
+  });
+});
+
+it.each([
+  ['handle_auth_bad_method server allowed_methods [2]; failed to fetch mon config', 'unauthenticated'],
+  ['failed to fetch mon config (--no-mon-config to skip)', 'unavailable'],
+  ['ceph-fuse[7]: ceph mount failed with (2) No such file or directory', 'not-found'],
+  ['ceph-fuse[7]: ceph mount failed with (13) Permission denied', 'permission-denied'],
+  ['fuse: unknown option `foo=bar`', 'internal'],
+])('tells "%s" as %s', async (stderr, kind) => {
+  const { node } = createNode(
+    [{ argv: mountCommand('debug', 'noatime'), exitCode: 1, stderr }],
+    [[], [], []],
+  );
+  await expect(node.stageVolume(requestOf(), createTestContext())).rejects.toMatchObject({ kind });
+});
+
+it('tells a dead client from a healthy one', async () => {
+  const dead = `stat: cannot read file system information: Transport endpoint is not connected`;
+  const { node } = createNode(
+    [{ argv: probe(), exitCode: 1, stderr: dead }, { argv: probe() }],
+    [[mountOf()]],
+  );
+  const staged = { volumeId, stagingPath: directory };
+  await expect(node.checkVolume?.(staged, createTestContext())).resolves.toMatchObject({ abnormal: true });
+  await expect(node.checkVolume?.(staged, createTestContext())).resolves.toBeUndefined();
+});
+
+it.each([
+  [{ staticVolume: 'true', clusterID: 'c', fsName: 'fs' }, /rootPath is missing/],
+  [{ staticVolume: 'true', clusterID: 'c', fsName: 'fs', rootPath: '/a/../b' }, /without "\.\."/],
+  [{}, /subvolumePath is missing/],
+  [{ subvolumePath: '/a', mounter: 'nfs' }, /auto, kernel, fuse/],
+])('refuses the volume context %j', async (context, message) => {
+  const { node } = createNode([], [[]]);
+  await expect(node.stageVolume(requestOf({ context }), createTestContext())).rejects.toThrow(message);
+});
