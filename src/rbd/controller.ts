@@ -9,6 +9,7 @@ import type {
   ControllerBackend,
   ExpandRequest,
   ExpandResult,
+  ModifyRequest,
   SnapshotReference,
   ValidateRequest,
   VolumeReference,
@@ -38,6 +39,7 @@ import { createSweeper, type Sweeper } from './sweeper.ts';
 import { ensureClonedVolume, ensureRestoredVolume, type CopyTools } from './volume-copy.ts';
 import { ensureEmptyVolume } from './volume-creation.ts';
 import { deleteVolume, type OnTrashed } from './volume-deletion.ts';
+import { modifyVolume } from './volume-modification.ts';
 import { planVolume, type VolumePlan } from './volume-plan.ts';
 
 export interface RbdControllerOptions {
@@ -186,6 +188,7 @@ function createVolumes(sessions: Sessions, tools: CopyTools, sweeper: Sweeper, o
       return explainUnsupported(request.capabilities);
     },
     expandVolume: (request: ExpandRequest, context: Context) => expandVolume(sessions, request, context),
+    modifyVolume: (request: ModifyRequest, context: Context) => modifyVolume(sessions, request, context),
   };
 }
 

@@ -12,6 +12,7 @@ import { MARKER_KEY, temporarySnapshotName, type Marker } from './marker.ts';
 import { requireSnapshotPlace, requireVolumePlace } from './places.ts';
 import { requireSnapshotRoom } from './snapshot-room.ts';
 import { ensureVolume } from './volume-creation.ts';
+import { removeInheritedLimits } from './volume-modification.ts';
 import { adoptVolume, metadataOf, sizeOf, volumeOf, type VolumePlan } from './volume-plan.ts';
 
 const FIELD = 'volume_content_source';
@@ -83,7 +84,10 @@ async function completeClone(
   const metadata = [...metadataOf(plan, sizeBytes, depth)];
   const others = metadata.filter(([key]) => key !== MARKER_KEY);
   // The clone has the metadata of its parent, which tells of another claim.
-  await Promise.all(others.map(([key, value]) => writeMetadata(session, plan.ref, key, value)));
+  await Promise.all([
+    removeInheritedLimits(session, plan.ref, plan.limits),
+    ...others.map(([key, value]) => writeMetadata(session, plan.ref, key, value)),
+  ]);
   for (const [key, value] of metadata) {
     if (key === MARKER_KEY) await writeMetadata(session, plan.ref, key, value);
   }

@@ -3,13 +3,16 @@ import { chooseSize, fitsRange, MIB, type CapacityRange } from '../model/bytes.t
 import type { Log } from '../model/call.ts';
 import { DriverError } from '../model/errors.ts';
 import { chooseName } from '../model/name.ts';
-import type { Volume, VolumeSource, VolumeSpec } from '../model/volume.ts';
+import type { Parameters, Volume, VolumeSource, VolumeSpec } from '../model/volume.ts';
 import { requireSupported } from './access-modes.ts';
 import type { VolumeImage } from './image-state.ts';
 import { MARKER_KEY, writeMarker } from './marker.ts';
 import { parseImageParameters, type ImageParameters } from './parameters.ts';
 import { encodeVolumePlace } from './places.ts';
+import { parseLimits, type Limits } from './qos.ts';
 import type { Sessions } from './sessions.ts';
+import { parseVolumeContext } from './volume-context.ts';
+import { limitMetadata } from './volume-modification.ts';
 
 /** Sizes of images are whole MiB, as `rbd` shows them. */
 const SIZE_UNIT = MIB;
@@ -24,16 +27,25 @@ export interface VolumePlan {
   readonly source?: VolumeSource;
   /** Milliseconds. */
   readonly retention: number;
+  readonly limits: Limits;
+}
+
+/** @throws DriverError `invalid-argument` for limits of a volume that only the kernel's client will map. */
+function requireHonoured(limits: Limits, context: Parameters): void {
+  const { mounter, tryOtherMounters } = parseVolumeContext('', context);
+  if (mounter !== 'krbd' || tryOtherMounters || limitMetadata(limits).size === 0) return;
+  throw new DriverError(
+    'invalid-argument',
+    "mutable_parameters: the kernel's client, which parameters ask for (mounter), knows no limits; use nbd or fuse",
+  );
 }
 
 /** @throws DriverError `invalid-argument` */
 export function planVolume(spec: VolumeSpec, sessions: Sessions, log: Log): VolumePlan {
   requireSupported(spec.capabilities);
-  const mutable = Object.keys(spec.mutableParameters)[0];
-  if (mutable !== undefined) {
-    throw new DriverError('invalid-argument', `mutable_parameters: "${mutable}" is unknown; none are known`);
-  }
+  const limits = parseLimits(spec.mutableParameters);
   const parameters = parseImageParameters(spec.parameters, log);
+  requireHonoured(limits, parameters.context);
   const { rbd } = sessions.cluster(parameters.clusterId);
   const ref: ImageRef = {
     pool: parameters.pool,
@@ -48,6 +60,7 @@ export function planVolume(spec: VolumeSpec, sessions: Sessions, log: Log): Volu
     capacity: spec.capacity,
     ...(spec.source === undefined ? {} : { source: spec.source }),
     retention: parameters.retention ?? rbd.deletedVolumeRetention,
+    limits,
   };
 }
 
@@ -66,7 +79,7 @@ export function metadataOf(plan: VolumePlan, sizeBytes: bigint, depth: number): 
     depth,
     retention: plan.retention,
   });
-  return new Map([...plan.parameters.metadata, [MARKER_KEY, marker]]);
+  return new Map([...plan.parameters.metadata, ...limitMetadata(plan.limits), [MARKER_KEY, marker]]);
 }
 
 export function volumeOf(plan: VolumePlan, capacityBytes: bigint): Volume {

@@ -127,9 +127,17 @@ describe('what is refused without asking Ceph', () => {
       message: 'secrets: userKey is missing',
     },
     {
-      wish: { mutableParameters: { maxIops: '1' } },
+      wish: { mutableParameters: { maxFun: '1' } },
       kind: 'invalid-argument',
-      message: '"maxIops" is unknown',
+      message: '"maxFun" is unknown; known are maxIops, ',
+    },
+    {
+      wish: {
+        mutableParameters: { maxIops: '1' },
+        parameters: { ...spec.parameters, mounter: 'rbd' },
+      },
+      kind: 'invalid-argument',
+      message: "the kernel's client",
     },
     {
       wish: {

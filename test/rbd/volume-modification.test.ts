@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import type { Cluster } from '../../src/config/clusters.ts';
+import type { Parameters } from '../../src/model/volume.ts';
+import { Secret } from '../../src/model/secret.ts';
+import { writeMarker } from '../../src/rbd/marker.ts';
+import { createSessions } from '../../src/rbd/sessions.ts';
+import { modifyVolume } from '../../src/rbd/volume-modification.ts';
+import { createFakeExec, createTestContext, type ScriptedCall } from '../exec/fake-exec.ts';
+
+const cluster: Cluster = {
+  clusterId: 'main',
+  monitors: ['mon-a:6789'],
+  rbd: { deletedVolumeRetention: 0 },
+  cephfs: { subvolumeGroup: 'csi', kernelMountOptions: '', fuseMountOptions: '' },
+  readAffinity: { enabled: false, crushLocationLabels: [] },
+};
+const secrets = { userID: new Secret('csi'), userKey: new Secret('hidden') };
+const image = 'rbd/csi-vol-a';
+const marker = { image: 'csi-vol-a', name: 'a', sizeBytes: 1n, depth: 0, retention: 0 };
+
+const finding: readonly ScriptedCall[] = [
+  {
+    argv: ['rbd', 'info', image, '--format', 'json'],
+    stdout:
+      '{"name":"csi-vol-a","id":"10a7","size":1,"snapshot_count":0,"features":[],"create_timestamp":"Tue Nov 24 15:38:45 2026"}',
+  },
+  { argv: ['rbd', 'image-meta', 'get', image, 'volume.csi-driver-ceph'], stdout: writeMarker(marker) },
+];
+const listing = (stdout: string): ScriptedCall => ({
+  argv: ['rbd', 'image-meta', 'list', image, '--format', 'json'],
+  stdout,
+});
+
+async function modify(mutableParameters: Parameters, ...script: readonly ScriptedCall[]): Promise<void> {
+  const fake = createFakeExec(script);
+  const sessions = createSessions(fake.exec, { find: () => cluster, list: () => [cluster] });
+  try {
+    const request = { volumeId: 'rbd1/main/rbd/csi-vol-a', secrets, mutableParameters };
+    await modifyVolume(sessions, request, createTestContext());
+  } finally {
+    fake.expectAllUsed();
+  }
+}
+
+describe('a change of limits', () => {
+  it('sets what differs, takes away what is 0, and leaves the rest', async () => {
+    await modify(
+      { maxIops: '200', maxBps: '0', maxWriteIops: '5' },
+      ...finding,
+      listing(
+        '{"conf_rbd_qos_iops_limit":"100","conf_rbd_qos_bps_limit":"9","conf_rbd_qos_write_iops_limit":"5",' +
+          '"conf_rbd_qos_read_iops_limit":"3","volume.csi-driver-ceph":"{}"}',
+      ),
+      { argv: ['rbd', 'config', 'image', 'set', image, 'rbd_qos_iops_limit', '200'] },
+      { argv: ['rbd', 'config', 'image', 'remove', image, 'rbd_qos_bps_limit'] },
+    );
+  });
+
+  it('changes nothing the second time', async () => {
+    await modify({ maxIops: '200', maxBps: '0' }, ...finding, listing('{"conf_rbd_qos_iops_limit":"200"}'));
+  });
+
+  it('sets limits of an image that has no metadata to list', async () => {
+    await modify({ maxIops: '1' }, ...finding, listing(''), {
+      argv: ['rbd', 'config', 'image', 'set', image, 'rbd_qos_iops_limit', '1'],
+    });
+  });
+
+  it('takes away what another call takes away at the same time', async () => {
+    await modify({ maxIops: '0' }, ...finding, listing('{"conf_rbd_qos_iops_limit":"200"}'), {
+      argv: ['rbd', 'config', 'image', 'remove', image, 'rbd_qos_iops_limit'],
+      exitCode: 2,
+      stderr: 'rbd: failed to remove rbd_qos_iops_limit: (2) No such file or directory\n',
+    });
+  });
+
+  it('of nothing asks only whether the volume is there', async () => {
+    await modify({}, ...finding);
+    const missing = finding.map(call => ({ ...call, exitCode: 2, stdout: '' }));
+    await expect(modify({}, ...missing)).rejects.toMatchObject({ kind: 'not-found' });
+  });
+
+  it('with an unknown key is refused without asking Ceph', async () => {
+    await expect(modify({ maxFun: '1' })).rejects.toMatchObject({ kind: 'invalid-argument' });
+  });
+});
