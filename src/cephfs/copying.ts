@@ -15,8 +15,8 @@ import { DriverError } from '../model/errors.ts';
 
 /** Snapshots by this prefix are the driver's own, of a volume that is being cloned. */
 const TEMPORARY_PREFIX = 'csi-clone-';
-/** Milliseconds that one call waits for a copy: a small one is complete by then. */
-const PATIENCE = 5_000;
+/** Milliseconds that one call waits for a copy: a small one is complete by then, and the sidecars wait for 60 s. */
+const PATIENCE = 30_000;
 const POLL_INTERVAL = 400;
 
 /** What a volume is copied from. */

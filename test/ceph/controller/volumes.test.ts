@@ -91,7 +91,7 @@ describe('a volume', () => {
   it('is made once by calls side by side', async () => {
     const volumes = await Promise.all([1, 2, 3, 4].map(() => eventually(() => controller.create('pvc-4'))));
     expect(new Set(volumes.map(({ volumeId }) => volumeId)).size).toBe(1);
-    await Promise.all(volumes.map(volume => controller.remove(volume)));
+    await Promise.all(volumes.map(volume => eventually(() => controller.remove(volume))));
   });
 
   it('stays while it is open, and the error names who has it open', async () => {
