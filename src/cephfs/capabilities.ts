@@ -7,27 +7,13 @@ export function isReaderOnly(mode: AccessMode): boolean {
 }
 
 /** Why CephFS cannot do what is asked, or undefined when it can: all access modes, but no raw block devices. */
-export function describeUnsupported(
-  capabilities: readonly VolumeCapability[],
-  volume: { readonly readOnly: boolean },
-): string | undefined {
-  if (capabilities.some(({ access }) => access.type === 'block')) {
-    return 'CephFS volumes are file systems: access_type block is not possible, mount is';
-  }
-  if (volume.readOnly && !capabilities.every(({ mode }) => isReaderOnly(mode))) {
-    return (
-      'a volume with backingSnapshot cannot be written: the access mode has to be MULTI_NODE_READER_ONLY or ' +
-      'SINGLE_NODE_READER_ONLY'
-    );
-  }
-  return undefined;
+export function describeUnsupported(capabilities: readonly VolumeCapability[]): string | undefined {
+  if (capabilities.every(({ access }) => access.type === 'mount')) return undefined;
+  return 'CephFS volumes are file systems: access_type block is not possible, mount is';
 }
 
 /** @throws DriverError `invalid-argument` for what CephFS cannot do. */
-export function requireSupported(
-  capabilities: readonly VolumeCapability[],
-  volume: { readonly readOnly: boolean },
-): void {
-  const why = describeUnsupported(capabilities, volume);
+export function requireSupported(capabilities: readonly VolumeCapability[]): void {
+  const why = describeUnsupported(capabilities);
   if (why !== undefined) throw new DriverError('invalid-argument', `volume_capabilities: ${why}`);
 }

@@ -112,7 +112,7 @@ export async function getCapacity(
   context: Context,
 ): Promise<Capacity> {
   const wanted = parseCapacityParameters(query.parameters);
-  if (describeUnsupported(query.capabilities, { readOnly: false }) !== undefined) {
+  if (describeUnsupported(query.capabilities) !== undefined) {
     return { availableBytes: 0n };
   }
   const clusters =

@@ -44,7 +44,7 @@ function chooseOptions(
   const { access, mode } = request.capability;
   const key = mounter.name === 'kernel' ? 'kernelMountOptions' : 'fuseMountOptions';
   const flags = access.type === 'mount' ? access.mountFlags : [];
-  const readOnly = isReaderOnly(mode) || volume.readOnly ? ['ro'] : [];
+  const readOnly = isReaderOnly(mode) ? ['ro'] : [];
   const { cephfs } = clusters.find(volume.clusterId);
   return mergeMountOptions([cephfs[key]], [volume[key]], flags, readOnly);
 }
@@ -77,7 +77,7 @@ async function isStaged(
     await unmountPath({ path: target }, host);
     return false;
   }
-  const wantsReadOnly = isReaderOnly(capability.mode) || volume.readOnly;
+  const wantsReadOnly = isReaderOnly(capability.mode);
   if (wantsReadOnly || !isReadOnly(mount.options)) return true;
   const { access } = capability;
   if (access.type === 'mount' && isReadOnly(mergeMountOptions(access.mountFlags))) return true;
@@ -94,7 +94,7 @@ async function stageVolume(
   host: Host,
 ): Promise<void> {
   const volume = parseVolumeContext(request.volumeId, request.context);
-  requireSupported([request.capability], { readOnly: false });
+  requireSupported([request.capability]);
   const connection = userConnection(clusters.find(volume.clusterId), request.secrets);
   const target = await resolveMountPath(request.stagingPath);
   const staging: Staging = { request, volume, target };

@@ -4,17 +4,10 @@ import { isTemporarySnapshot } from './copying.ts';
 import { CONTEXT_KEYS, parseBoolean, parseMounter } from './volume-context.ts';
 
 /** Keys of a StorageClass that mean something here. */
-export const VOLUME_KEYS = [
-  'clusterID',
-  'fsName',
-  'pool',
-  'volumeNamePrefix',
-  'backingSnapshot',
-  ...CONTEXT_KEYS,
-] as const;
+export const VOLUME_KEYS = ['clusterID', 'fsName', 'pool', 'volumeNamePrefix', ...CONTEXT_KEYS] as const;
 
 /** Keys that the Go driver knows; here they are accepted only with a value that asks for nothing. */
-const DISABLED_KEYS = ['encrypted'] as const;
+const DISABLED_KEYS = ['encrypted', 'backingSnapshot'] as const;
 /** Keys that the Go driver knows and this one has no use for. */
 export const IGNORED_KEYS = ['encryptionKMSID', 'encryptionType'] as const;
 
@@ -34,8 +27,6 @@ export interface VolumeParameters {
   /** Data pool of the files; absent: the file system's first. */
   readonly pool?: string;
   readonly volumeNamePrefix: string;
-  /** A read-only volume that is a snapshot, not a copy of it. */
-  readonly backingSnapshot: boolean;
   /** Keys that were given and do nothing. */
   readonly ignored: readonly string[];
 }
@@ -87,8 +78,10 @@ function parsePrefix(parameters: Parameters, key: string, fallback: string): str
  */
 export function parseVolumeParameters(parameters: Parameters): VolumeParameters {
   refuseUnknown(parameters, VOLUME_KEYS, [...DISABLED_KEYS, ...IGNORED_KEYS]);
-  if (parseBoolean('encrypted', parameters['encrypted'])) {
-    throw new DriverError('invalid-argument', 'parameters: encrypted: CephFS volumes cannot be encrypted');
+  for (const key of DISABLED_KEYS) {
+    if (parseBoolean(key, parameters[key])) {
+      throw new DriverError('invalid-argument', `parameters: ${key}: "true" is not possible with CephFS`);
+    }
   }
   parseMounter(parameters['mounter']);
   const pool = optional(parameters, 'pool');
@@ -97,7 +90,6 @@ export function parseVolumeParameters(parameters: Parameters): VolumeParameters 
     fsName: require(parameters, 'fsName'),
     ...(pool === undefined ? {} : { pool }),
     volumeNamePrefix: parsePrefix(parameters, 'volumeNamePrefix', DEFAULT_VOLUME_PREFIX),
-    backingSnapshot: parseBoolean('backingSnapshot', parameters['backingSnapshot']),
     ignored: IGNORED_KEYS.filter(key => optional(parameters, key) !== undefined),
   };
 }

@@ -14,7 +14,6 @@ import { decodeVolumeHandle, type CephfsVolumeHandle } from '../model/handle.ts'
 import { describeUnsupported } from './capabilities.ts';
 import { isTemporarySnapshot, removeUnfinished } from './copying.ts';
 import { openCluster, type Environment } from './environment.ts';
-import { parseBoolean } from './volume-context.ts';
 import { SIZE_UNIT } from './volume-creation.ts';
 
 /** @throws DriverError `not-found` for a volume ID that this driver did not write. */
@@ -102,7 +101,5 @@ export async function validateVolume(
   const handle = requireHandle(request.volumeId, 'volume_id');
   const access = openVolume(handle, request, environment, context);
   await requireSubvolume(handle, 'volume_id', access);
-  return describeUnsupported(request.capabilities, {
-    readOnly: parseBoolean('backingSnapshot', request.context['backingSnapshot']),
-  });
+  return describeUnsupported(request.capabilities);
 }

@@ -17,8 +17,6 @@ export interface VolumeContext {
   readonly mounter?: Mounter;
   readonly kernelMountOptions: string;
   readonly fuseMountOptions: string;
-  /** Nothing can be written, whatever the access mode: a snapshot. */
-  readonly readOnly: boolean;
 }
 
 /** The keys of StorageClass parameters that go into the volume context as they are. */
@@ -88,7 +86,6 @@ export function parseVolumeContext(volumeId: string, context: Parameters): Volum
     ...(mounter === undefined ? {} : { mounter }),
     kernelMountOptions: context['kernelMountOptions'] ?? '',
     fuseMountOptions: context['fuseMountOptions'] ?? '',
-    readOnly: parseBoolean('backingSnapshot', context['backingSnapshot']),
   };
 }
 

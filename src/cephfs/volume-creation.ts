@@ -170,7 +170,7 @@ export async function createVolume(
   const target = locateVolume(spec, environment);
   const cluster = environment.clusters.find(target.clusterId);
   const access = openCluster(cluster, spec.secrets, environment, context);
-  requireSupported(spec.capabilities, { readOnly: parameters.backingSnapshot });
+  requireSupported(spec.capabilities);
   if (parameters.ignored.length > 0) {
     context.log.warn({ parameters: parameters.ignored }, 'StorageClass parameters that do nothing here');
   }

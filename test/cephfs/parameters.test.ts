@@ -22,7 +22,6 @@ describe('StorageClass parameters', () => {
       fsName: 'fs',
       pool: 'data',
       volumeNamePrefix: 'team-',
-      backingSnapshot: false,
       ignored: ['encryptionKMSID'],
     });
   });
@@ -30,7 +29,7 @@ describe('StorageClass parameters', () => {
   it.each([
     [{ clusterID: 'c' }, /fsName is missing/],
     [{ ...needed, colour: 'red' }, /"colour" is not known; CephFS has clusterID, fsName/],
-    [{ ...needed, encrypted: 'true' }, /cannot be encrypted/],
+    [{ ...needed, encrypted: 'true' }, /encrypted: "true" is not possible/],
     [{ ...needed, mounter: 'nfs' }, /"nfs" is not one of auto, kernel, fuse/],
     [{ ...needed, volumeNamePrefix: '../' }, /volumeNamePrefix: "\.\.\/" is not a prefix/],
     [{ ...needed, volumeNamePrefix: '-f' }, /is not a prefix/],
