@@ -1,8 +1,9 @@
 import { createCephfsController } from '../cephfs/controller.ts';
 import { createCephfsNode } from '../cephfs/node.ts';
-import { createClusterSource } from '../config/clusters.ts';
-import { createCredentialSource } from '../config/credentials.ts';
+import { createClusterSource, type ClusterSource } from '../config/clusters.ts';
+import { createCredentialSource, type CredentialSource } from '../config/credentials.ts';
 import type { ServeOptions } from '../config/options.ts';
+import type { Exec } from '../exec/command.ts';
 import { createExec } from '../exec/run.ts';
 import { createExecStream } from '../exec/stream.ts';
 import { createControllerService } from '../controller/service.ts';
@@ -23,7 +24,7 @@ import { VERSION } from './version.ts';
 
 /** Work of a driver that no call waits for: purging what was deleted, for example. */
 export interface Background {
-  start?(): void;
+  start(): void;
   /** Takes up nothing more; resolves when what was begun has ended. */
   drain(): Promise<void>;
 }
@@ -47,8 +48,7 @@ interface DriverPlan extends Backends {
   readonly background: readonly Background[];
 }
 
-function assembleDriver(plan: DriverPlan, options: ServeOptions, log: Log): Driver {
-  const exec = createExec();
+function assembleDriver(plan: DriverPlan, options: ServeOptions, exec: Exec, log: Log): Driver {
   const locks = createLocks();
   const { controller, snapshotMetadata, node } = plan;
   const services: Services = {
@@ -78,59 +78,56 @@ function assembleDriver(plan: DriverPlan, options: ServeOptions, log: Log): Driv
   return { name: plan.name, server, background: plan.background };
 }
 
+/** What the drivers have in common. */
+interface Environment {
+  readonly exec: Exec;
+  readonly clusters: ClusterSource;
+  readonly ownCredentials: CredentialSource;
+}
+
+function planRbd(endpoint: string, options: ServeOptions, environment: Environment, log: Log): DriverPlan {
+  const { stateDir, mapper } = options;
+  const node = options.servesNode ? { node: createRbdNode({ ...environment, stateDir, mapper }) } : {};
+  const plan = { name: options.rbdDriverName, endpoint, background: [], ...node };
+  if (!options.servesController) return plan;
+  const controller = createRbdController({ ...environment, log });
+  const snapshotMetadata = createRbdChangedBlocks({ ...environment, execStream: createExecStream() });
+  return { ...plan, controller, snapshotMetadata, background: [controller] };
+}
+
+function planCephfs(endpoint: string, options: ServeOptions, environment: Environment, log: Log): DriverPlan {
+  const { mounter, servesController, servesNode } = options;
+  return {
+    name: options.cephfsDriverName,
+    endpoint,
+    background: [],
+    ...(servesController ? { controller: createCephfsController({ ...environment, log }) } : {}),
+    ...(servesNode ? { node: createCephfsNode({ ...environment, mounter }) } : {}),
+  };
+}
+
 /**
  * The drivers that the options ask for, ready to listen. This is the one place where backends, services and
  * servers are put together.
  */
 export function createDrivers(options: ServeOptions, logFor: (driver: string) => Log): readonly Driver[] {
-  const exec = createExec();
-  const clusters = createClusterSource(options.clustersFile);
-  const ownCredentials = createCredentialSource(options.credentialsDir);
-  const { servesController, servesNode, stateDir } = options;
+  const environment = {
+    exec: createExec(),
+    clusters: createClusterSource(options.clustersFile),
+    ownCredentials: createCredentialSource(options.credentialsDir),
+  };
+  const { rbdEndpoint, cephfsEndpoint, rbdDriverName, cephfsDriverName } = options;
   const drivers: Driver[] = [];
-
-  if (options.rbdEndpoint !== undefined) {
-    const name = options.rbdDriverName;
-    const log = logFor(name);
-    const controller = servesController
-      ? createRbdController({ exec, clusters, ownCredentials, log })
-      : undefined;
-    const execStream = createExecStream();
-    const snapshotMetadata = createRbdChangedBlocks({ exec, execStream, clusters, ownCredentials });
-    const node = servesNode ? createRbdNode({ exec, clusters, stateDir, mapper: options.mapper }) : undefined;
+  if (rbdEndpoint !== undefined) {
+    const log = logFor(rbdDriverName);
     drivers.push(
-      assembleDriver(
-        {
-          name,
-          endpoint: options.rbdEndpoint,
-          background: controller === undefined ? [] : [controller],
-          ...(controller === undefined ? {} : { controller, snapshotMetadata }),
-          ...(node === undefined ? {} : { node }),
-        },
-        options,
-        log,
-      ),
+      assembleDriver(planRbd(rbdEndpoint, options, environment, log), options, environment.exec, log),
     );
   }
-
-  if (options.cephfsEndpoint !== undefined) {
-    const name = options.cephfsDriverName;
-    const log = logFor(name);
-    drivers.push(
-      assembleDriver(
-        {
-          name,
-          endpoint: options.cephfsEndpoint,
-          background: [],
-          ...(servesController
-            ? { controller: createCephfsController({ exec, clusters, ownCredentials, log }) }
-            : {}),
-          ...(servesNode ? { node: createCephfsNode({ exec, clusters, mounter: options.mounter }) } : {}),
-        },
-        options,
-        log,
-      ),
-    );
+  if (cephfsEndpoint !== undefined) {
+    const log = logFor(cephfsDriverName);
+    const plan = planCephfs(cephfsEndpoint, options, environment, log);
+    drivers.push(assembleDriver(plan, options, environment.exec, log));
   }
   return drivers;
 }

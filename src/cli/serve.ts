@@ -48,7 +48,7 @@ export const serveCommand: CliCommand = {
     const stopped = waitForSignal();
     for (const driver of drivers) {
       const endpoint = await driver.server.listen();
-      for (const background of driver.background) background.start?.();
+      for (const background of driver.background) background.start();
       log.info({ driver: driver.name, endpoint, version: VERSION }, 'serving');
     }
     const signal = await stopped;
