@@ -30,6 +30,7 @@ export default defineConfig({
         test: {
           name: 'guest',
           include: ['test/guest/**/*.test.ts'],
+          globalSetup: ['test/guest/global-setup.ts'],
           ...onOneCluster,
         },
       },

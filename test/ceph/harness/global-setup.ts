@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import type { TestProject } from 'vitest/node';
-import { bringUp } from '../../../dev/ceph/bring-up.ts';
+import { bringUp, type BringUpOptions } from '../../../dev/ceph/bring-up.ts';
 import { findCluster, labDirectory, type Cluster } from '../../../dev/ceph/cluster.ts';
 import { takeDown } from '../../../dev/ceph/take-down.ts';
 
@@ -15,7 +15,7 @@ declare module 'vitest' {
 async function takeDownAbandoned(): Promise<void> {
   const names = await readdir(labDirectory).catch(() => []);
   const abandoned = names.filter(name => {
-    const [, pid] = /^test-([0-9]+)$/.exec(name) ?? [];
+    const [, pid] = /^(?:test|guest)-([0-9]+)$/.exec(name) ?? [];
     return pid !== undefined && !existsSync(`/proc/${pid}`);
   });
   await Promise.all(abandoned.map(takeDown));
@@ -25,7 +25,11 @@ async function takeDownAbandoned(): Promise<void> {
  * Brings a cluster up for the run, and takes it down at its end. `CEPH_LAB=NAME` uses one that is up already
  * (`npm run lab -- ceph up --name NAME`), and leaves it.
  */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export async function provideCluster(
+  project: TestProject,
+  kind: 'test' | 'guest',
+  options: BringUpOptions = {},
+): Promise<() => Promise<void>> {
   const existing = process.env['CEPH_LAB'];
   if (existing !== undefined) {
     const cluster = await findCluster(existing);
@@ -34,7 +38,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
     return () => Promise.resolve();
   }
   await takeDownAbandoned();
-  const name = `test-${process.pid}`;
-  project.provide('cluster', await bringUp(name));
+  const name = `${kind}-${process.pid}`;
+  project.provide('cluster', await bringUp(name, undefined, options));
   return () => takeDown(name);
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  return await provideCluster(project, 'test');
 }

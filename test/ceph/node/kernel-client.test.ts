@@ -1,0 +1,86 @@
+import { open, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { mountAt, readMounts } from '../../../src/mount/mountinfo.ts';
+import { clients } from '../harness/clients.ts';
+import { cluster } from '../harness/cluster.ts';
+import { context, countWatchers, run, useNode, type TestVolume } from './fixture.ts';
+
+const BUS = '/sys/bus/rbd/devices';
+
+/** What only the kernel's own client does. */
+describe.runIf(clients.mapper === 'krbd')('krbd', () => {
+  const node = useNode();
+
+  async function deviceOf({ stagingPath }: TestVolume): Promise<string> {
+    return mountAt(await readMounts(), stagingPath)?.source ?? 'nothing is mounted';
+  }
+
+  it('is given the options that the class has for it, and keeps the key to itself', async () => {
+    const volume = await node.createVolume('64M');
+    const mapOptions = 'krbd:queue_depth=64,read_from_replica=balance;nbd:timeout=60';
+    await node.start().stageVolume(volume.stage({ context: { mapOptions } }), context());
+    const [number = ''] = await readdir(BUS);
+    const options = await readFile(join(BUS, number, 'config_info'), 'utf8');
+    expect(options).toContain('queue_depth=64');
+    expect(options).toContain('read_from_replica=balance');
+    expect(options).not.toContain('timeout=60');
+    const shown = options + (await readFile('/proc/mounts', 'utf8'));
+    expect(shown).not.toContain(cluster.users.rbdNode.key);
+    await node.start().unstageVolume(volume.unstage, context());
+    expect(await readdir(BUS)).toEqual([]);
+  });
+
+  it('is told which of its options the kernel does not know', async () => {
+    const volume = await node.createVolume('64M');
+    const request = volume.stage({ context: { mapOptions: 'krbd:no_such_option' } });
+    await expect(node.start().stageVolume(request, context())).rejects.toThrow(/no_such_option/);
+    expect(await readdir(BUS)).toEqual([]);
+    await node.start().unstageVolume(volume.unstage, context());
+  });
+
+  it('leaves an image with a feature that it lacks to the next mapper, or says which', async () => {
+    const volume = await node.createVolume('64M', 'layering,exclusive-lock,journaling');
+    await expect(node.start().stageVolume(volume.stage(), context())).rejects.toMatchObject({
+      kind: 'failed-precondition',
+      message: expect.stringContaining('journaling') as unknown,
+    });
+    const request = volume.stage({ context: { tryOtherMounters: 'true' } });
+    await node.start().stageVolume(request, context());
+    expect(await deviceOf(volume)).toMatch(/^\/dev\/nbd/);
+    await writeFile(join(volume.stagingPath, 'file'), 'kept');
+    await node.start().unstageVolume(volume.unstage, context());
+  });
+
+  it('does not unmap a device that a process has open', async () => {
+    const volume = await node.createVolume('64M');
+    await node.start().stageVolume(volume.stage(), context());
+    const holder = await open(await deviceOf(volume), 'r');
+    await expect(node.start().unstageVolume(volume.unstage, context())).rejects.toMatchObject({
+      kind: 'failed-precondition',
+      message: expect.stringMatching(/busy/i) as unknown,
+    });
+    expect(await countWatchers(volume.image)).toBe(1);
+    await holder.close();
+    await node.start().unstageVolume(volume.unstage, context());
+    expect(await countWatchers(volume.image)).toBe(0);
+  });
+
+  it('is found again when the mount, the note, or both are gone', async () => {
+    const volume = await node.createVolume('64M');
+    await node.start().stageVolume(volume.stage(), context());
+    await writeFile(join(volume.stagingPath, 'file'), 'kept');
+    const device = await deviceOf(volume);
+    await run('umount', volume.stagingPath);
+    await node.start().stageVolume(volume.stage(), context());
+    expect(await deviceOf(volume)).toBe(device);
+    await run('umount', volume.stagingPath);
+    await rm(join(node.directory, 'state'), { recursive: true, force: true });
+    await node.start().stageVolume(volume.stage(), context());
+    expect(await deviceOf(volume)).toBe(device);
+    expect(await readFile(join(volume.stagingPath, 'file'), 'utf8')).toBe('kept');
+    await rm(join(node.directory, 'state'), { recursive: true, force: true });
+    await node.start().unstageVolume(volume.unstage, context());
+    expect(await readdir(BUS)).toEqual([]);
+  });
+});
