@@ -7,7 +7,7 @@ import { CONTEXT_KEYS, parseBoolean, parseMounter } from './volume-context.ts';
 export const VOLUME_KEYS = ['clusterID', 'fsName', 'pool', 'volumeNamePrefix', ...CONTEXT_KEYS] as const;
 
 /** Keys that the Go driver knows; here they are accepted only with a value that asks for nothing. */
-const DISABLED_KEYS = ['encrypted', 'backingSnapshot'] as const;
+export const DISABLED_KEYS = ['encrypted', 'backingSnapshot'] as const;
 /** Keys that the Go driver knows and this one has no use for. */
 export const IGNORED_KEYS = ['encryptionKMSID', 'encryptionType'] as const;
 

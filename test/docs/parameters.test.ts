@@ -53,7 +53,7 @@ test('the page names every key of an RBD StorageClass', () => {
 
 test('the page names every key of a CephFS StorageClass', () => {
   const known = knownKeys(() => cephfs.parseVolumeParameters(unknown));
-  expect(tableKeys('StorageClass of CephFS')).toEqual([...known, 'encrypted'].sort());
+  expect(tableKeys('StorageClass of CephFS')).toEqual([...known, ...cephfs.DISABLED_KEYS].sort());
 });
 
 test('the page names every key of a VolumeSnapshotClass', () => {
