@@ -40,6 +40,8 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/e2e/harness/global-setup.ts'],
           ...onOneCluster,
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
         },
       },
     ],

@@ -4,14 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const mountPoint = '/sys/fs/cgroup';
 
-/** The hierarchies of version 1. */
+/** @throws Error where the hierarchies are not those of version 1. */
 async function listHierarchies(): Promise<string[]> {
   const entries = await readdir(mountPoint, { withFileTypes: true });
   const names = entries.filter(entry => entry.isDirectory()).map(entry => entry.name);
   if (!names.includes('memory') || !names.includes('cpuset')) {
     throw new Error(`${mountPoint} is no tree of cgroups of version 1, on which this node is built`);
   }
-  return names.filter(name => name !== 'unified');
+  return names;
 }
 
 async function inherit(directory: string, file: string): Promise<void> {
@@ -21,6 +21,8 @@ async function inherit(directory: string, file: string): Promise<void> {
 /** A group for the node, and in it one for what is not in a Pod. A process can enter a cpuset only once it has CPUs. */
 export async function createControlGroups(name: string): Promise<void> {
   for (const hierarchy of await listHierarchies()) {
+    // Of version 2, beside the others: runc makes groups there as it needs them.
+    if (hierarchy === 'unified') continue;
     for (const group of [name, join(name, 'system')]) {
       const directory = join(mountPoint, hierarchy, group);
       await mkdir(directory, { recursive: true });
