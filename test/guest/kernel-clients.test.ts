@@ -9,6 +9,14 @@ import type { TestedClients } from '../ceph/harness/clients.ts';
 /** Milliseconds for a whole suite in a guest, on a machine that is busy with other things. */
 const SUITE_BOUND = 3_600_000;
 
+/** Milliseconds for a test or a hook in there, where programs start slowly. */
+const TEST_BOUND = '900000';
+/**
+ * Not those that kill the driver after each program that it runs to stage a volume: they run some hundred programs,
+ * each of which takes a second to start in a guest.
+ */
+const TEST_NAMES = '^(?!.*after any program of a )';
+
 const root = join(import.meta.dirname, '../..');
 
 const SUITES: readonly {
@@ -57,8 +65,12 @@ it.skipIf(obstacle !== undefined).each(SUITES)('$name', { timeout: SUITE_BOUND }
   const { clients, files } = suite;
   const record = createRecord();
   const vitest = [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', '--project', 'ceph'];
+  const options = [
+    ...['--reporter', 'verbose', '--testNamePattern', TEST_NAMES],
+    ...['--testTimeout', TEST_BOUND, '--hookTimeout', TEST_BOUND],
+  ];
   const exitCode = await runInGuest({
-    argv: [...vitest, '--reporter', 'verbose', ...files],
+    argv: [...vitest, ...options, ...files],
     directory: root,
     environment: environmentFor(clients),
     modules: DRIVER_MODULES,
