@@ -21,9 +21,19 @@ async function findProcess(directory: string, daemon: string): Promise<number | 
   return argv.includes(join(directory, 'ceph.conf')) ? pid : undefined;
 }
 
-async function waitForEnd(directory: string, daemon: string, milliseconds: number): Promise<boolean> {
+/**
+ * Whether a process has ended with all its threads. Its command line is empty some time before that, while it still
+ * has its files open and locked; a zombie has let go of them.
+ */
+async function hasEnded(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  if (threads.length > 1) return false;
+  return !/^State:\s+[^ZX]/m.test(await readText(`/proc/${pid}/status`));
+}
+
+async function waitForEnd(pid: number, milliseconds: number): Promise<boolean> {
   const end = Date.now() + milliseconds;
-  while ((await findProcess(directory, daemon)) !== undefined) {
+  while (!(await hasEnded(pid))) {
     if (Date.now() > end) return false;
     await sleep(50);
   }
@@ -63,7 +73,7 @@ export async function stopDaemon(
   const pid = await findProcess(directory, daemon);
   if (pid !== undefined) {
     process.kill(pid, signal);
-    if (!(await waitForEnd(directory, daemon, 30_000))) {
+    if (!(await waitForEnd(pid, 30_000))) {
       throw new Error(`${daemon} (process ${pid}) is still there 30 s after ${signal}`);
     }
   }

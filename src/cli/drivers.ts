@@ -82,7 +82,7 @@ function assembleDriver(plan: DriverPlan, options: ServeOptions, exec: Exec, log
 interface Environment {
   readonly exec: Exec;
   readonly clusters: ClusterSource;
-  readonly ownCredentials: CredentialSource;
+  readonly ownCredentials?: CredentialSource;
 }
 
 function planRbd(endpoint: string, options: ServeOptions, environment: Environment, log: Log): DriverPlan {
@@ -111,10 +111,11 @@ function planCephfs(endpoint: string, options: ServeOptions, environment: Enviro
  * servers are put together.
  */
 export function createDrivers(options: ServeOptions, logFor: (driver: string) => Log): readonly Driver[] {
-  const environment = {
+  const { credentialsDir } = options;
+  const environment: Environment = {
     exec: createExec(),
     clusters: createClusterSource(options.clustersFile),
-    ownCredentials: createCredentialSource(options.credentialsDir),
+    ...(credentialsDir === undefined ? {} : { ownCredentials: createCredentialSource(credentialsDir) }),
   };
   const { rbdEndpoint, cephfsEndpoint, rbdDriverName, cephfsDriverName } = options;
   const drivers: Driver[] = [];

@@ -28,9 +28,9 @@ function readValue(file: string): string | undefined {
  * Credentials of `<directory>/<clusterID>/{userID,userKey}`, as a Secret mounted for each cluster gives them. Read
  * at each use: a rotated key counts from then on.
  */
-export function createCredentialSource(directory: string | undefined): CredentialSource {
+export function createCredentialSource(directory: string): CredentialSource {
   return clusterId => {
-    if (directory === undefined || clusterId.includes('/') || clusterId.startsWith('.')) return undefined;
+    if (clusterId.includes('/') || clusterId.startsWith('.')) return undefined;
     const userId = readValue(join(directory, clusterId, 'userID'));
     const key = readValue(join(directory, clusterId, 'userKey'));
     if (userId === undefined || key === undefined || userId === '' || key === '') return undefined;

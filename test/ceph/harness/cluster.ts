@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { inject } from 'vitest';
-import { signalDaemon, startDaemon, stopDaemon } from '../../../dev/ceph/daemon.ts';
+import { isRunning, signalDaemon, startDaemon, stopDaemon } from '../../../dev/ceph/daemon.ts';
 import { runAsAdmin } from '../../../dev/ceph/program.ts';
 import { createRequestValues } from '../../../dev/driver/requests.ts';
 
@@ -8,6 +9,9 @@ export const cluster = inject('cluster');
 
 /** Parameters and secrets of requests to a driver of this cluster. */
 export const values = createRequestValues(cluster);
+
+/** Milliseconds for the OSDs to be back after a restart. */
+const RESTART_BOUND = 120_000;
 
 const osds = cluster.daemons.filter(daemon => daemon.startsWith('osd.'));
 
@@ -54,8 +58,31 @@ export async function withHangingOsds<T>(work: () => Promise<T>): Promise<T> {
  * image (tracker.ceph.com 58120): it stays listed as a watcher, and its image cannot be removed.
  */
 export async function restartOsds(): Promise<void> {
+  const before = await listStarts();
   await Promise.all(osds.map(osd => stopDaemon(cluster.directory, osd)));
   await Promise.all(osds.map(osd => startDaemon(cluster.directory, osd)));
+  const end = Date.now() + RESTART_BOUND;
+  const isBack = (starts: Starts) => osds.every(osd => (starts.get(osd) ?? 0) > (before.get(osd) ?? 0));
+  while (!isBack(await listStarts())) {
+    if (Date.now() > end) throw new Error(`the OSDs have not come back: ${await ceph('osd', 'tree')}`);
+    await Promise.all(osds.map(ensureRunning));
+    await sleep(500);
+  }
+}
+
+/** For each OSD that is up, the epoch of the map since which it is: another one when it has started again. */
+type Starts = ReadonlyMap<string, number>;
+
+async function listStarts(): Promise<Starts> {
+  const dump = JSON.parse(await ceph('osd', 'dump', '--format', 'json')) as {
+    osds: { osd: number; up: number; up_from: number }[];
+  };
+  const up = dump.osds.filter(osd => osd.up === 1);
+  return new Map(up.map(({ osd, up_from }) => [`osd.${osd}`, up_from]));
+}
+
+async function ensureRunning(osd: string): Promise<void> {
+  if (!(await isRunning(cluster.directory, osd))) await startDaemon(cluster.directory, osd);
 }
 
 /** Limits a pool to so many bytes while `work` runs. Ceph notices that a pool is full some seconds late. */
