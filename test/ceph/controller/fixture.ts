@@ -15,8 +15,11 @@ import { createTestContext } from '../../exec/fake-exec.ts';
 import { cluster, values } from '../harness/cluster.ts';
 import { listClusterContent } from '../harness/leaks.ts';
 
-/** Milliseconds within which all must have come right again: Ceph takes 30 s to miss a client that was killed. */
-export const SETTLE_BOUND = 120_000;
+/**
+ * Milliseconds within which all must have come right again. Ceph takes 30 s to miss a client that was killed, and those
+ * that wait for the same image may be killed in turn.
+ */
+export const SETTLE_BOUND = 300_000;
 
 /** Bytes of a volume where a test does not care. */
 export const SIZE = 64n * MIB;
