@@ -22,7 +22,7 @@ import { explainUnsupported, requireSupported } from './access-modes.ts';
 import { createBackground } from './background.ts';
 import { readCapacity } from './capacity.ts';
 import { createFlattener } from './flattener.ts';
-import { requireVolume } from './image-state.ts';
+import { requireVolume, type OnTrashed } from './image-state.ts';
 import { DEFAULT_LIMITS, type RbdLimits } from './limits.ts';
 import { listAllSnapshots, listVolumes, listVolumeSnapshots, readVolume } from './listing.ts';
 import { parseSnapshotPrefix } from './parameters.ts';
@@ -38,7 +38,7 @@ import { deleteSnapshot, ensureSnapshot, readSnapshot } from './snapshots.ts';
 import { createSweeper, type Sweeper } from './sweeper.ts';
 import { ensureClonedVolume, ensureRestoredVolume, type CopyTools } from './volume-copy.ts';
 import { ensureEmptyVolume } from './volume-creation.ts';
-import { deleteVolume, type OnTrashed } from './volume-deletion.ts';
+import { deleteVolume } from './volume-deletion.ts';
 import { modifyVolume } from './volume-modification.ts';
 import { planVolume, type VolumePlan } from './volume-plan.ts';
 
@@ -117,7 +117,7 @@ async function listOneSnapshot(
   }
 }
 
-function createSnapshots(sessions: Sessions, tools: CopyTools, onTrashed: OnTrashed) {
+function createSnapshots(sessions: Sessions, tools: CopyTools) {
   return {
     createSnapshot(spec: SnapshotSpec, context: Context) {
       const prefix = parseSnapshotPrefix(spec.parameters, context.log);
@@ -129,7 +129,7 @@ function createSnapshots(sessions: Sessions, tools: CopyTools, onTrashed: OnTras
       const place = decodeSnapshotPlace(snapshotId);
       if (place === undefined) return;
       const session = sessions.open(place.clusterId, secrets, context);
-      await ignoreMissing(deleteSnapshot(session, place, onTrashed));
+      await ignoreMissing(deleteSnapshot(session, place, tools.onTrashed));
     },
     async getSnapshot({ snapshotId, secrets }: SnapshotReference, context: Context) {
       const place = requireSnapshotPlace(snapshotId);
@@ -150,7 +150,7 @@ async function ignoreMissing(deletion: Promise<void>): Promise<void> {
 function ensureVolumeOf(session: CephSession, plan: VolumePlan, tools: CopyTools): Promise<Volume> {
   switch (plan.source?.type) {
     case undefined:
-      return ensureEmptyVolume(session, plan);
+      return ensureEmptyVolume(session, plan, tools.onTrashed);
     case 'snapshot':
       return ensureRestoredVolume(session, plan, plan.source.snapshotId, tools);
     case 'volume':
@@ -162,7 +162,7 @@ function ensureVolumeOf(session: CephSession, plan: VolumePlan, tools: CopyTools
 const ignore = (): undefined => undefined;
 const SILENCE: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
-function createVolumes(sessions: Sessions, tools: CopyTools, sweeper: Sweeper, onTrashed: OnTrashed) {
+function createVolumes(sessions: Sessions, tools: CopyTools, sweeper: Sweeper) {
   return {
     chooseVolumeId: (spec: VolumeSpec) => planVolume(spec, sessions, SILENCE).volumeId,
     async createVolume(spec: VolumeSpec, context: Context) {
@@ -179,7 +179,7 @@ function createVolumes(sessions: Sessions, tools: CopyTools, sweeper: Sweeper, o
       if (tools.flattener.isFlattening(session, place)) {
         throw new DriverError('aborted', `volume_id: image ${imageSpec(place)} is being flattened`);
       }
-      await ignoreMissing(deleteVolume(session, place, onTrashed));
+      await ignoreMissing(deleteVolume(session, place, tools.onTrashed));
       sweeper.visit(session, place);
     },
     async validateVolume(request: ValidateRequest, context: Context) {
@@ -199,13 +199,13 @@ export function createRbdController(options: RbdControllerOptions): RbdControlle
   const background = createBackground(log);
   const purger = createPurger(log);
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const tools: CopyTools = { background, flattener: createFlattener(background), limits };
   const onTrashed: OnTrashed = (session, ref) => purger.add(session, ref);
-  const sweeper = createSweeper(sessions, tools, onTrashed);
+  const tools: CopyTools = { background, flattener: createFlattener(background), limits, onTrashed };
+  const sweeper = createSweeper(sessions, tools);
 
   return {
-    ...createVolumes(sessions, tools, sweeper, onTrashed),
-    ...createSnapshots(sessions, tools, onTrashed),
+    ...createVolumes(sessions, tools, sweeper),
+    ...createSnapshots(sessions, tools),
     ...(ownCredentials === undefined ? {} : createReader(sessions)),
     start: () => sweeper.start(),
     async drain() {

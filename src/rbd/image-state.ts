@@ -1,9 +1,13 @@
-import { isObjectThere, readObject, readOmapValue } from '../ceph/rados-object.ts';
+import { isObjectThere, readObject, readOmapValue, writeOmapValue } from '../ceph/rados-object.ts';
 import { readImage, readOwnBytes, removeImage, type ImageInfo } from '../ceph/rbd-image.ts';
 import { readMetadata } from '../ceph/rbd-metadata.ts';
 import { imageSpec, type CephSession, type ImageIdRef, type ImageRef } from '../ceph/rbd-session.ts';
+import { moveToTrash } from '../ceph/rbd-trash.ts';
 import { DriverError, isErrorOfKind } from '../model/errors.ts';
-import { MARKER_KEY, readMarker, volumeNameOf, type Marker } from './marker.ts';
+import { DISCARDED, MARKER_KEY, readMarker, volumeNameOf, type Marker } from './marker.ts';
+
+/** Called with an image that has been moved to the trash, to be removed when its time has come. */
+export type OnTrashed = (session: CephSession, ref: ImageIdRef) => void;
 
 /**
  * What an image is to this driver. `absent`: it cannot be opened, which is also what a half-made or half-removed one
@@ -43,10 +47,14 @@ export async function requireVolume(
   }
 }
 
-/** The marker of an image that may be in the trash, where it cannot be opened by name. */
+/** Where the marker of an image is kept, also of one that is in the trash, and cannot be opened by name. */
+function markerPlace(imageId: string): readonly [object: string, key: string] {
+  return [`rbd_header.${imageId}`, `metadata_${MARKER_KEY}`];
+}
+
+/** The marker of an image that may be in the trash. */
 export async function readMarkerById(session: CephSession, ref: ImageIdRef): Promise<Marker | undefined> {
-  const header = `rbd_header.${ref.imageId}`;
-  return readMarker(await readOmapValue(session, ref, header, `metadata_${MARKER_KEY}`));
+  return readMarker(await readOmapValue(session, ref, ...markerPlace(ref.imageId)));
 }
 
 /** The ID behind an image's name; `rbd_id.<name>` holds it behind a length of four bytes. */
@@ -80,25 +88,42 @@ export function describeUnopenable(ref: ImageRef): string {
 }
 
 /**
+ * Moves what a killed attempt left half made to the trash, marked as this driver's, so that it is removed there whatever
+ * happens. To remove it at once would need all its watchers gone, and some releases of Ceph list a killed client as
+ * one for ever (tracker.ceph.com/issues/58120). Neither step opens the image, or waits for a dead client's lock.
+ */
+async function discardImage(
+  session: CephSession,
+  ref: ImageRef,
+  imageId: string,
+  onTrashed: OnTrashed,
+): Promise<void> {
+  await writeOmapValue(session, ref, ...markerPlace(imageId), DISCARDED);
+  if (await moveToTrash(session, ref)) onTrashed(session, { ...ref, imageId });
+}
+
+/**
  * Removes what a killed attempt to make or to remove the image has left. Only what holds no data goes.
  * @returns false when the image is somebody else's: it has snapshots or data, and no marker.
- * @throws DriverError `aborted` while the program of that attempt still has it open.
+ * @throws DriverError `aborted` while the program of that attempt still has it locked.
  */
 export async function removeUnfinished(
   session: CephSession,
   ref: ImageRef,
   state: Exclude<ImageState, VolumeImage>,
+  onTrashed: OnTrashed,
 ): Promise<boolean> {
-  if (state.kind === 'absent') {
-    const { kind } = await examineUnopenable(session, ref);
-    if (kind === 'volume') throw new DriverError('internal', describeUnopenable(ref));
-    if (kind === 'foreign') return false;
-  } else {
-    const isEmpty = state.info.snapshotCount === 0 && (await readOwnBytes(session, ref)) === 0n;
-    if (!isEmpty) return false;
-  }
   try {
-    await removeImage(session, ref);
+    if (state.kind === 'absent') {
+      const { kind } = await examineUnopenable(session, ref);
+      if (kind === 'volume') throw new DriverError('internal', describeUnopenable(ref));
+      if (kind === 'foreign') return false;
+      await removeImage(session, ref);
+    } else {
+      const isEmpty = state.info.snapshotCount === 0 && (await readOwnBytes(session, ref)) === 0n;
+      if (!isEmpty) return false;
+      await discardImage(session, ref, state.info.imageId, onTrashed);
+    }
     return true;
   } catch (error) {
     if (!isErrorOfKind(error, 'failed-precondition')) throw error;

@@ -29,6 +29,9 @@ export function writeMarker(marker: Marker): string {
   return JSON.stringify({ version: VERSION, ...marker, sizeBytes: Number(marker.sizeBytes) });
 }
 
+/** The marker of an image that was never completed, and is to be removed: it is no volume's, whatever its name. */
+export const DISCARDED = writeMarker({ image: '', name: '', sizeBytes: 0n, depth: 0, retention: 0 });
+
 function readSource(value: unknown): VolumeSource | undefined {
   if (!isObject(value)) return undefined;
   const { type, snapshotId, volumeId } = value;

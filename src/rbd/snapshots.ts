@@ -5,12 +5,12 @@ import { createSnapshot, listSnapshots, removeSnapshot, type SnapshotInfo } from
 import { DriverError } from '../model/errors.ts';
 import type { Snapshot } from '../model/volume.ts';
 import type { Flattener } from './flattener.ts';
-import { inspectImage, requireVolume } from './image-state.ts';
+import { inspectImage, requireVolume, type OnTrashed } from './image-state.ts';
 import type { RbdLimits } from './limits.ts';
 import { isTemporarySnapshot, isTombstone, volumeNameOf } from './marker.ts';
 import { encodeSnapshotPlace, encodeVolumePlace, type SnapshotPlace, type VolumePlace } from './places.ts';
 import { requireSnapshotRoom } from './snapshot-room.ts';
-import { dropTombstone, type OnTrashed } from './volume-deletion.ts';
+import { dropTombstone } from './volume-deletion.ts';
 
 /**
  * The object of a pool whose omap tells which image has the snapshot of a name: CreateSnapshot has to refuse a name

@@ -3,12 +3,12 @@ import { poolSpec, type CephSession, type PoolRef } from '../ceph/rbd-session.ts
 import { listSnapshots, removeSnapshot } from '../ceph/rbd-snapshot.ts';
 import { listTrash } from '../ceph/rbd-trash.ts';
 import type { Context } from '../model/call.ts';
-import { inspectImage, readMarkerById } from './image-state.ts';
+import { inspectImage, readMarkerById, type OnTrashed } from './image-state.ts';
 import { isTemporarySnapshot, isTombstone, tombstoneName } from './marker.ts';
 import { listOwnPools } from './own-pools.ts';
 import type { Sessions } from './sessions.ts';
 import type { CopyTools } from './volume-copy.ts';
-import { dropTombstone, type OnTrashed } from './volume-deletion.ts';
+import { dropTombstone } from './volume-deletion.ts';
 
 /** Milliseconds between two sweeps: for volumes whose time in the trash is over. */
 const INTERVAL = 10 * 60_000;
@@ -54,11 +54,7 @@ async function sweepTemporarySnapshots(session: CephSession, ref: PoolRef): Prom
   }
 }
 
-export function createSweeper(
-  sessions: Sessions,
-  { background, flattener }: CopyTools,
-  onTrashed: OnTrashed,
-): Sweeper {
+export function createSweeper(sessions: Sessions, { background, flattener, onTrashed }: CopyTools): Sweeper {
   const visited = new Set<string>();
 
   function sweep(session: CephSession, ref: PoolRef): void {

@@ -6,7 +6,7 @@ import { DriverError } from '../model/errors.ts';
 import type { Volume } from '../model/volume.ts';
 import type { Background } from './background.ts';
 import { measureDepth, type Flattener } from './flattener.ts';
-import { inspectImage, readMarkerById, requireVolume } from './image-state.ts';
+import { inspectImage, readMarkerById, requireVolume, type OnTrashed } from './image-state.ts';
 import type { RbdLimits } from './limits.ts';
 import { MARKER_KEY, temporarySnapshotName, type Marker } from './marker.ts';
 import { requireSnapshotPlace, requireVolumePlace } from './places.ts';
@@ -30,6 +30,7 @@ export interface CopyTools {
   readonly flattener: Flattener;
   readonly background: Background;
   readonly limits: RbdLimits;
+  readonly onTrashed: OnTrashed;
 }
 
 function requireCluster(plan: VolumePlan, clusterId: string): void {
@@ -139,7 +140,7 @@ export async function ensureRestoredVolume(
 ): Promise<Volume> {
   const origin = await findSnapshot(session, plan, snapshotId);
   return tools.flattener.whileUnflattened(session, origin.parent, () =>
-    ensureVolume(session, plan, () => makeClone(session, plan, origin, tools)),
+    ensureVolume(session, plan, tools.onTrashed, () => makeClone(session, plan, origin, tools)),
   );
 }
 
@@ -184,7 +185,9 @@ export async function ensureClonedVolume(
   await requireSnapshotRoom(session, parent, info, tools.flattener, tools.limits);
   return tools.flattener.whileUnflattened(session, parent, async () => {
     await makeTemporarySnapshot(session, parent, info.imageId, snapshot);
-    const volume = await ensureVolume(session, plan, () => makeClone(session, plan, origin, tools));
+    const volume = await ensureVolume(session, plan, tools.onTrashed, () =>
+      makeClone(session, plan, origin, tools),
+    );
     removeTemporary();
     return volume;
   });

@@ -2,7 +2,7 @@ import { createImage } from '../ceph/rbd-image.ts';
 import { imageSpec, type CephSession } from '../ceph/rbd-session.ts';
 import { DriverError } from '../model/errors.ts';
 import type { Volume } from '../model/volume.ts';
-import { inspectImage, removeUnfinished } from './image-state.ts';
+import { inspectImage, removeUnfinished, type OnTrashed } from './image-state.ts';
 import { adoptVolume, metadataOf, sizeOf, volumeOf, type VolumePlan } from './volume-plan.ts';
 
 /** An attempt finds something half made at most once; the second one is for a deletion that ends meanwhile. */
@@ -16,6 +16,7 @@ const ATTEMPTS = 3;
 export async function ensureVolume(
   session: CephSession,
   plan: VolumePlan,
+  onTrashed: OnTrashed,
   make: () => Promise<Volume | undefined>,
 ): Promise<Volume> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -27,7 +28,7 @@ export async function ensureVolume(
       { image: imageSpec(plan.ref) },
       'removing what an earlier attempt left half made',
     );
-    if (!(await removeUnfinished(session, plan.ref, state))) {
+    if (!(await removeUnfinished(session, plan.ref, state, onTrashed))) {
       throw new DriverError(
         'already-exists',
         `name: image ${imageSpec(plan.ref)} is there, and is no volume of this driver`,
@@ -41,10 +42,14 @@ export async function ensureVolume(
 }
 
 /** An empty volume: one process when all goes well. */
-export function ensureEmptyVolume(session: CephSession, plan: VolumePlan): Promise<Volume> {
+export function ensureEmptyVolume(
+  session: CephSession,
+  plan: VolumePlan,
+  onTrashed: OnTrashed,
+): Promise<Volume> {
   const sizeBytes = sizeOf(plan);
   const { parameters } = plan;
-  return ensureVolume(session, plan, async () => {
+  return ensureVolume(session, plan, onTrashed, async () => {
     const outcome = await createImage(session, plan.ref, {
       sizeBytes,
       order: parameters.order,

@@ -1,5 +1,5 @@
 import { listWatchers, renameImage, type ImageInfo } from '../ceph/rbd-image.ts';
-import { imageSpec, type CephSession, type ImageIdRef, type ImageRef } from '../ceph/rbd-session.ts';
+import { imageSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.ts';
 import { listSnapshots, removeSnapshot } from '../ceph/rbd-snapshot.ts';
 import { moveToTrash } from '../ceph/rbd-trash.ts';
 import { DriverError } from '../model/errors.ts';
@@ -8,13 +8,11 @@ import {
   inspectImage,
   removeUnfinished,
   type ImageState,
+  type OnTrashed,
   type VolumeImage,
 } from './image-state.ts';
 import { requireUnused } from './image-users.ts';
 import { isTemporarySnapshot, tombstoneName } from './marker.ts';
-
-/** Called with an image that has been moved to the trash, to be removed when its time has come. */
-export type OnTrashed = (session: CephSession, ref: ImageIdRef) => void;
 
 /**
  * Whether a volume can be restored from a snapshot of the image. Snapshots that a clone has needed for a moment are
@@ -67,7 +65,7 @@ async function deleteRemains(
       return;
     }
   }
-  if (await removeUnfinished(session, ref, state)) return;
+  if (await removeUnfinished(session, ref, state, onTrashed)) return;
   throw new DriverError(
     'failed-precondition',
     `volume_id: image ${imageSpec(ref)} is no volume of this driver, and stays`,

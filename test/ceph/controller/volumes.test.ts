@@ -26,6 +26,22 @@ async function readInfo(image: string): Promise<Record<string, unknown>> {
   return JSON.parse(await rbd('info', '--format', 'json', `${pool}/${image}`)) as Record<string, unknown>;
 }
 
+/** Has a client keep the image open while `work` runs. */
+async function whileOpen(image: string, work: () => Promise<void>): Promise<void> {
+  // An import of changes waits for its input with the image open.
+  const user = spawn('rbd', ['--conf', cluster.conf, 'import-diff', '-', image], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  try {
+    await eventually(async () => expect(await rbd('status', image)).toContain('watcher='));
+    await work();
+  } finally {
+    const ended = once(user, 'exit');
+    user.stdin.end();
+    await ended;
+  }
+}
+
 describe('a volume', () => {
   it('is an image with the features and the metadata that were asked for, found again by a retry', async () => {
     const spec = specOf('pvc-1', {
@@ -97,22 +113,13 @@ describe('a volume', () => {
   it('stays while it is open, and the error names who has it open', async () => {
     const volume = await controller.create('pvc-5');
     const image = `${pool}/csi-vol-pvc-5`;
-    // An import of changes waits for its input with the image open.
-    const user = spawn('rbd', ['--conf', cluster.conf, 'import-diff', '-', image], {
-      stdio: ['pipe', 'ignore', 'ignore'],
-    });
-    try {
-      await eventually(async () => expect(await rbd('status', image)).toContain('watcher='));
+    await whileOpen(image, async () => {
       await expect(controller.remove(volume)).rejects.toMatchObject({
         kind: 'failed-precondition',
         message: expect.stringMatching(/is in use at \d+\.\d+\.\d+\.\d+:/) as string,
       });
       expect(await listImages()).toContain('csi-vol-pvc-5');
-    } finally {
-      const ended = once(user, 'exit');
-      user.stdin.end();
-      await ended;
-    }
+    });
     await eventually(() => controller.remove(volume));
   });
 
@@ -181,6 +188,18 @@ describe('what a killed program has left', () => {
     await rbd('create', '--size', '32M', `${pool}/csi-vol-half`);
     await controller.remove(volume);
     expect(await listImages()).not.toContain('csi-vol-half');
+  });
+
+  it('is out of the way though Ceph still lists the killed program as a watcher', async () => {
+    const image = `${pool}/csi-vol-watched`;
+    await rbd('create', '--size', '32M', image);
+    await whileOpen(image, async () => {
+      const volume = await controller.create('watched');
+      expect(await readInfo('csi-vol-watched')).toMatchObject({ size: Number(SIZE) });
+      expect(await listTrash()).toEqual([expect.stringMatching(/ csi-vol-watched$/)]);
+      await controller.remove(volume);
+    });
+    await eventually(async () => expect(await listTrash()).toEqual([]));
   });
 });
 
