@@ -9,6 +9,7 @@ const layers = {
   gen: [],
   exec: ['model'],
   config: ['model'],
+  metrics: ['model'],
   ceph: ['config', 'exec', 'model'],
   mount: ['exec', 'model'],
   grpc: ['gen', 'model'],
@@ -20,7 +21,12 @@ const layers = {
 };
 
 /** The folder's one privilege or ban that its layer does not say. */
-const packages = { execa: ['exec'], '@grpc/grpc-js': ['grpc'], '@grpc/proto-loader': ['grpc'] };
+const packages = {
+  execa: ['exec'],
+  '@grpc/grpc-js': ['grpc'],
+  '@grpc/proto-loader': ['grpc'],
+  'prom-client': ['metrics'],
+};
 
 function restrictedImports(folder, allowed) {
   const others = Object.keys(layers)

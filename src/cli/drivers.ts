@@ -4,14 +4,15 @@ import { createClusterSource, type ClusterSource } from '../config/clusters.ts';
 import { createCredentialSource, type CredentialSource } from '../config/credentials.ts';
 import type { ServeOptions } from '../config/options.ts';
 import type { Exec } from '../exec/command.ts';
-import { createExec } from '../exec/run.ts';
+import { createExec, type ExecOptions } from '../exec/run.ts';
 import { createExecStream } from '../exec/stream.ts';
 import { createControllerService } from '../controller/service.ts';
 import { createSnapshotMetadataService } from '../controller/snapshot-metadata-service.ts';
-import { createLocks } from '../grpc/locks.ts';
+import { createLocks, type Locks } from '../grpc/locks.ts';
 import { createServer, type Server } from '../grpc/server.ts';
 import type { Services } from '../grpc/service.ts';
 import { createIdentityService } from '../identity/service.ts';
+import type { Activity, Metrics } from '../metrics/metrics.ts';
 import type { Log } from '../model/call.ts';
 import type { ControllerBackend } from '../model/controller-backend.ts';
 import type { NodeBackend } from '../model/node-backend.ts';
@@ -46,11 +47,22 @@ interface DriverPlan extends Backends {
   readonly name: string;
   readonly endpoint: string;
   readonly background: readonly Background[];
+  /** How much of the background work is left. */
+  readonly countWork?: () => Pick<Activity, 'purgesPending' | 'flatteningsPending'>;
 }
 
-function assembleDriver(plan: DriverPlan, options: ServeOptions, exec: Exec, log: Log): Driver {
+function watchDriver(plan: DriverPlan, locks: Locks, metrics: Metrics | undefined): void {
+  metrics?.watchDriver(plan.name, () => {
+    const { held, joined, oldestSeconds } = locks.describe();
+    return { locksHeld: held, callsJoined: joined, oldestLockSeconds: oldestSeconds, ...plan.countWork?.() };
+  });
+}
+
+function assembleDriver(plan: DriverPlan, options: ServeOptions, environment: Environment, log: Log): Driver {
   const locks = createLocks();
+  const { exec, metrics } = environment;
   const { controller, snapshotMetadata, node } = plan;
+  watchDriver(plan, locks, metrics);
   const services: Services = {
     Identity: createIdentityService({
       name: plan.name,
@@ -74,15 +86,32 @@ function assembleDriver(plan: DriverPlan, options: ServeOptions, exec: Exec, log
       ? {}
       : { Node: createNodeService({ backend: node, nodeId: options.nodeId, exec, locks }) }),
   };
-  const server = createServer(services, { endpoint: plan.endpoint, log });
+  const server = createServer(services, {
+    endpoint: plan.endpoint,
+    log,
+    onEnd: (method, code, seconds) => metrics?.observeCall(plan.name, method, code, seconds),
+  });
   return { name: plan.name, server, background: plan.background };
 }
 
 /** What the drivers have in common. */
 interface Environment {
   readonly exec: Exec;
+  readonly execOptions: ExecOptions;
   readonly clusters: ClusterSource;
   readonly ownCredentials?: CredentialSource;
+  readonly metrics?: Metrics;
+}
+
+function createEnvironment({ clustersFile, credentialsDir }: ServeOptions, metrics?: Metrics): Environment {
+  const execOptions = metrics === undefined ? {} : { onEnd: metrics.observeProgram };
+  return {
+    exec: createExec(execOptions),
+    execOptions,
+    clusters: createClusterSource(clustersFile),
+    ...(credentialsDir === undefined ? {} : { ownCredentials: createCredentialSource(credentialsDir) }),
+    ...(metrics === undefined ? {} : { metrics }),
+  };
 }
 
 function planRbd(endpoint: string, options: ServeOptions, environment: Environment, log: Log): DriverPlan {
@@ -91,8 +120,10 @@ function planRbd(endpoint: string, options: ServeOptions, environment: Environme
   const plan = { name: options.rbdDriverName, endpoint, background: [], ...node };
   if (!options.servesController) return plan;
   const controller = createRbdController({ ...environment, log });
-  const snapshotMetadata = createRbdChangedBlocks({ ...environment, execStream: createExecStream() });
-  return { ...plan, controller, snapshotMetadata, background: [controller] };
+  const execStream = createExecStream(environment.execOptions);
+  const snapshotMetadata = createRbdChangedBlocks({ ...environment, execStream });
+  const countWork = () => controller.countWork();
+  return { ...plan, controller, snapshotMetadata, background: [controller], countWork };
 }
 
 function planCephfs(endpoint: string, options: ServeOptions, environment: Environment, log: Log): DriverPlan {
@@ -110,25 +141,23 @@ function planCephfs(endpoint: string, options: ServeOptions, environment: Enviro
  * The drivers that the options ask for, ready to listen. This is the one place where backends, services and
  * servers are put together.
  */
-export function createDrivers(options: ServeOptions, logFor: (driver: string) => Log): readonly Driver[] {
-  const { credentialsDir } = options;
-  const environment: Environment = {
-    exec: createExec(),
-    clusters: createClusterSource(options.clustersFile),
-    ...(credentialsDir === undefined ? {} : { ownCredentials: createCredentialSource(credentialsDir) }),
-  };
+export function createDrivers(
+  options: ServeOptions,
+  logFor: (driver: string) => Log,
+  metrics?: Metrics,
+): readonly Driver[] {
+  const environment = createEnvironment(options, metrics);
   const { rbdEndpoint, cephfsEndpoint, rbdDriverName, cephfsDriverName } = options;
   const drivers: Driver[] = [];
   if (rbdEndpoint !== undefined) {
     const log = logFor(rbdDriverName);
-    drivers.push(
-      assembleDriver(planRbd(rbdEndpoint, options, environment, log), options, environment.exec, log),
-    );
+    const plan = planRbd(rbdEndpoint, options, environment, log);
+    drivers.push(assembleDriver(plan, options, environment, log));
   }
   if (cephfsEndpoint !== undefined) {
     const log = logFor(cephfsDriverName);
     const plan = planCephfs(cephfsEndpoint, options, environment, log);
-    drivers.push(assembleDriver(plan, options, environment.exec, log));
+    drivers.push(assembleDriver(plan, options, environment, log));
   }
   return drivers;
 }

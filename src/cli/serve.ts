@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 import { pino } from 'pino';
-import { describeOptions, parseServeOptions } from '../config/options.ts';
+import { describeOptions, parseServeOptions, type ServeOptions } from '../config/options.ts';
+import { createMetrics, type Metrics } from '../metrics/metrics.ts';
+import { createMetricsServer } from '../metrics/server.ts';
+import type { Log } from '../model/call.ts';
 import type { CliCommand } from './command.ts';
 import { createDrivers, type Driver } from './drivers.ts';
 import { VERSION } from './version.ts';
@@ -21,6 +24,25 @@ async function waitForSignal(): Promise<string> {
   stop.abort();
   await Promise.allSettled(waits);
   return name;
+}
+
+function createServeMetrics({
+  metricsAddress,
+  servesController,
+  servesNode,
+}: ServeOptions): Metrics | undefined {
+  if (metricsAddress === undefined) return undefined;
+  const role = servesController && servesNode ? 'all' : servesController ? 'controller' : 'node';
+  return createMetrics({ version: VERSION, role });
+}
+
+/** Serves the metrics where they are asked for. @returns what ends that. */
+async function serveMetrics({ metricsAddress }: ServeOptions, metrics: Metrics | undefined, log: Log) {
+  if (metricsAddress === undefined || metrics === undefined) return () => Promise.resolve();
+  const server = createMetricsServer(metrics, metricsAddress);
+  const url = await server.listen();
+  log.info({ url }, 'serving metrics');
+  return () => server.close();
 }
 
 async function stopDriver(driver: Driver, bound: number): Promise<void> {
@@ -44,8 +66,10 @@ export const serveCommand: CliCommand = {
       process.exitCode = 1;
       process.kill(process.pid, 'SIGTERM');
     });
-    const drivers = createDrivers(options, driver => log.child({ driver }));
+    const metrics = createServeMetrics(options);
+    const drivers = createDrivers(options, driver => log.child({ driver }), metrics);
     const stopped = waitForSignal();
+    const stopMetrics = await serveMetrics(options, metrics, log);
     for (const driver of drivers) {
       const endpoint = await driver.server.listen();
       for (const background of driver.background) background.start();
@@ -54,6 +78,7 @@ export const serveCommand: CliCommand = {
     const signal = await stopped;
     log.info({ signal }, 'stopping: calls in flight may end');
     await Promise.all(drivers.map(driver => stopDriver(driver, options.drainTimeout)));
+    await stopMetrics();
     log.info({}, 'stopped');
     return process.exitCode === 1 ? 1 : 0;
   },

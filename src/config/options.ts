@@ -95,6 +95,12 @@ export const OPTIONS = {
     fallback: '25s',
     help: 'How long calls in flight may go on after SIGTERM, for example 25s.',
   },
+  metricsAddress: {
+    flag: 'metrics-address',
+    placeholder: 'HOST:PORT',
+    fallback: '',
+    help: 'Where to serve metrics for Prometheus at /metrics, for example :9090 for all addresses. Empty: nowhere.',
+  },
   logLevel: {
     flag: 'log-level',
     placeholder: 'LEVEL',
@@ -106,6 +112,12 @@ export const OPTIONS = {
 
 export type OptionName = keyof typeof OPTIONS;
 const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
+
+/** A host, empty for all addresses, and a port, 0 for any. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** The settings of `serve`, checked. */
 export interface ServeOptions {
@@ -124,6 +136,8 @@ export interface ServeOptions {
   readonly mounter: 'auto' | 'kernel' | 'fuse';
   /** Milliseconds. */
   readonly drainTimeout: number;
+  /** Absent: no metrics. */
+  readonly metricsAddress?: ListenAddress;
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
 }
 
@@ -171,6 +185,17 @@ function requireEndpoint(flag: string, value: string): string | undefined {
   return value;
 }
 
+function requireListenAddress(flag: string, value: string): ListenAddress | undefined {
+  if (value === '') return undefined;
+  const [, literal, name = '', port = ''] =
+    /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(value) ?? [];
+  if (port !== '' && Number(port) <= 65_535) return { host: literal ?? name, port: Number(port) };
+  throw new DriverError(
+    'invalid-argument',
+    `--${flag}: "${value}" is not HOST:PORT, [IPV6]:PORT or :PORT with a port of at most 65535`,
+  );
+}
+
 /** CSI 1.12, GetPluginInfo: a domain name of at most 63 characters. */
 function requireDriverName(flag: string, value: string): string {
   if (value.length <= 63 && /^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$/.test(value)) return value;
@@ -195,6 +220,7 @@ export function parseServeOptions(argv: readonly string[], env: NodeJS.ProcessEn
   if (rbdEndpoint === cephfsEndpoint) {
     throw new DriverError('invalid-argument', '--rbd-endpoint and --cephfs-endpoint have to differ');
   }
+  const metricsAddress = requireListenAddress('metrics-address', settings.metricsAddress);
   return {
     servesController: settings.role !== 'node',
     servesNode: settings.role !== 'controller',
@@ -209,6 +235,7 @@ export function parseServeOptions(argv: readonly string[], env: NodeJS.ProcessEn
     mapper: settings.mapper as ServeOptions['mapper'],
     mounter: settings.mounter as ServeOptions['mounter'],
     drainTimeout: parseDuration(settings.drainTimeout, '--drain-timeout'),
+    ...(metricsAddress === undefined ? {} : { metricsAddress }),
     logLevel: settings.logLevel as ServeOptions['logLevel'],
   };
 }

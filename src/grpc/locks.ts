@@ -22,6 +22,17 @@ export interface Locks {
    * @throws DriverError `aborted` while another operation or another request holds a key.
    */
   readonly run: <Result>(claim: Claim, call: Call, work: (call: Call) => Promise<Result>) => Promise<Result>;
+  /** What is held at this moment. */
+  readonly describe: () => LockUse;
+}
+
+export interface LockUse {
+  /** Keys that are held. */
+  readonly held: number;
+  /** Calls that joined the work of another one. */
+  readonly joined: number;
+  /** Seconds since the oldest of these keys was taken; 0 when there is none. */
+  readonly oldestSeconds: number;
 }
 
 interface Flight<Result> {
@@ -94,6 +105,15 @@ export function createLocks(): Locks {
         return follow(flight as Flight<Result>, call);
       }
       return follow(start(claim, call, work), call);
+    },
+    describe() {
+      const running = [...new Set(flights.values())];
+      const ages = running.map(({ since }) => (performance.now() - since) / 1000);
+      return {
+        held: flights.size,
+        joined: running.reduce((sum, { callers }) => sum + Math.max(callers - 1, 0), 0),
+        oldestSeconds: Math.max(0, ...ages),
+      };
     },
   };
 }

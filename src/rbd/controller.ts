@@ -54,6 +54,8 @@ export interface RbdControllerOptions {
 export interface RbdController extends ControllerBackend {
   /** Resumes what an earlier driver did not finish, in the background. */
   start(): void;
+  /** How much the background work has before it. */
+  countWork(): { readonly purgesPending: number; readonly flatteningsPending: number };
   /** Ends the background work: starts nothing more, and resolves when what runs has ended. */
   drain(): Promise<void>;
 }
@@ -208,6 +210,10 @@ export function createRbdController(options: RbdControllerOptions): RbdControlle
     ...createSnapshots(sessions, tools),
     ...(ownCredentials === undefined ? {} : createReader(sessions)),
     start: () => sweeper.start(),
+    countWork: () => ({
+      purgesPending: purger.countPending(),
+      flatteningsPending: tools.flattener.countPending(),
+    }),
     async drain() {
       await Promise.all([background.drain(), purger.drain()]);
     },

@@ -16,6 +16,8 @@ export interface Flattener {
   /** Runs what makes a snapshot of the image or clones it: after a flattening that runs, and before the next one. */
   whileUnflattened<T>(session: CephSession, ref: ImageRef, action: () => Promise<T>): Promise<T>;
   isFlattening(session: CephSession, ref: ImageRef): boolean;
+  /** How many images are being flattened or wait for it. */
+  countPending(): number;
   /** Goes on with what an earlier driver did not finish. */
   resume(session: CephSession, ref: PoolRef): Promise<void>;
 }
@@ -104,6 +106,7 @@ export function createFlattener(background: Background): Flattener {
       }
     },
     isFlattening: (session, ref) => running.has(keyOf(session, ref)),
+    countPending: () => queued.size + running.size,
   };
 }
 

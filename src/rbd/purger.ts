@@ -6,6 +6,8 @@ import type { Log } from '../model/call.ts';
 export interface Purger {
   /** Removes an image that is in the trash, some time. Asking twice is the same as once. */
   add(session: CephSession, ref: ImageIdRef): void;
+  /** How many images it has been given that are still there. */
+  countPending(): number;
   /** Starts nothing more, and resolves when what runs has ended. */
   drain(): Promise<void>;
 }
@@ -113,6 +115,7 @@ export function createPurger(log: Log): Purger {
       ready.push({ session, ref, delay: FIRST_DELAY });
       startReady();
     },
+    countPending: () => known.size,
     async drain() {
       stop.abort();
       await Promise.all(running);

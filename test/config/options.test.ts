@@ -43,12 +43,23 @@ describe('the settings of serve', () => {
   });
 
   it.each([
+    [':9090', { host: '', port: 9090 }],
+    ['127.0.0.1:0', { host: '127.0.0.1', port: 0 }],
+    ['[::1]:9090', { host: '::1', port: 9090 }],
+  ])('take %s as an address to listen on', (address, expected) => {
+    const options = parseServeOptions([...endpoint, '--metrics-address', address], {});
+    expect(options.metricsAddress).toEqual(expected);
+  });
+
+  it.each([
     [[], /give --rbd-endpoint, --cephfs-endpoint, or both/],
     [['--rbd-endpoint', '/csi.sock'], /--rbd-endpoint: "\/csi.sock" is neither unix:\/\/\/path nor/],
     [[...endpoint, '--cephfs-endpoint', 'unix:///csi/csi.sock'], /have to differ/],
     [[...endpoint, '--role', 'both'], /--role: "both" is not one of controller, node, all/],
     [[...endpoint, '--rbd-driver-name', 'a_b'], /--rbd-driver-name: "a_b" is not a driver name/],
     [[...endpoint, '--drain-timeout', 'long'], /--drain-timeout: "long" is not a duration/],
+    [[...endpoint, '--metrics-address', '9090'], /--metrics-address: "9090" is not HOST:PORT/],
+    [[...endpoint, '--metrics-address', ':99999'], /with a port of at most 65535/],
     [[...endpoint, '--unknown', '1'], /--unknown/],
     [[...endpoint, 'stray'], /stray/],
   ])('%j is refused', (argv, message) => {

@@ -46,6 +46,17 @@ describe('the same call again while it runs', () => {
     expect(second.log.lines).toMatchObject([{ fields: { joined: first.call.requestId } }]);
   });
 
+  test('is counted while it waits, and the keys while they are held', async () => {
+    const locks = createLocks();
+    const { work, end } = createWork();
+    const claim = { ...create, keys: ['v', 'w'] };
+    const results = [1, 2, 3].map(() => locks.run(claim, createTestCall('CreateVolume').call, work));
+    expect(locks.describe()).toMatchObject({ held: 2, joined: 2 });
+    end();
+    await Promise.all(results);
+    expect(locks.describe()).toEqual({ held: 0, joined: 0, oldestSeconds: 0 });
+  });
+
   test('gets the same error, and the key is free again', async () => {
     const locks = createLocks();
     const fail = () => Promise.reject(new Error('no'));
