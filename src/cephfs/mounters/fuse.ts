@@ -15,6 +15,22 @@ const KINDS: Readonly<Partial<Record<string, ErrorKind>>> = {
   110: 'unavailable',
 };
 
+/**
+ * Who may do what is for the kernel to decide: the daemon would have to read a process's supplementary groups from its
+ * own /proc, where the processes of Pods are not (Ceph's default; a volume with an fsGroup cannot be written to then).
+ *
+ * No splice: once it serves, ceph-fuse closes its standard error and goes on writing errors to descriptor 2. That may
+ * be one of the pipes through which libfuse splices requests, and a mount whose pipe has a stray line in it answers
+ * nothing any more (seen with 16.2, the same in later releases).
+ */
+const SAFE_SETTINGS = [
+  '--fuse-default-permissions=true',
+  '--fuse-set-user-groups=false',
+  '--fuse-splice-read=false',
+  '--fuse-splice-write=false',
+  '--fuse-splice-move=false',
+];
+
 /** The mount's source in mountinfo, by which it is recognised; no comma may be in it. */
 function sourceName({ volumeId }: MountedVolume): string {
   return `ceph-fuse:${encodeURIComponent(volumeId)}`;
@@ -84,6 +100,7 @@ export function createFuseMounter(fuseDevice = '/dev/fuse'): Mounter {
           `--client_mountpoint=${request.path}`,
           `--client_fs=${request.fsName}`,
           '--client-quota=true',
+          ...SAFE_SETTINGS,
           '-o',
           [...names, ...request.options].join(','),
           request.target,
