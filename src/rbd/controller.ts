@@ -190,7 +190,8 @@ function createVolumes(sessions: Sessions, tools: CopyTools, sweeper: Sweeper) {
       return explainUnsupported(request.capabilities);
     },
     expandVolume: (request: ExpandRequest, context: Context) => expandVolume(sessions, request, context),
-    modifyVolume: (request: ModifyRequest, context: Context) => modifyVolume(sessions, request, context),
+    modifyVolume: (request: ModifyRequest, context: Context) =>
+      modifyVolume(sessions, tools.background, request, context),
   };
 }
 

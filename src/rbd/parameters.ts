@@ -1,9 +1,9 @@
 import type { ImageFeature } from '../ceph/rbd-export-stream.ts';
-import { FEATURE_BITS } from '../ceph/rbd-export-stream.ts';
 import { parseDuration } from '../config/clusters.ts';
 import type { Log } from '../model/call.ts';
 import { DriverError } from '../model/errors.ts';
 import type { Parameters } from '../model/volume.ts';
+import { DEFAULT_FEATURES, parseFeatures } from './features.ts';
 import { isName } from './places.ts';
 import { CONTEXT_KEYS, parseBoolean, parseVolumeContext, writeVolumeContext } from './volume-context.ts';
 
@@ -55,15 +55,6 @@ const IGNORED = [
 const KUBERNETES = 'csi.storage.k8s.io/';
 const METADATA_KEYS = ['pvc/name', 'pvc/namespace', 'pv/name'].map(key => `${KUBERNETES}${key}`);
 
-const DEFAULT_FEATURES = ['layering', 'exclusive-lock', 'object-map', 'fast-diff', 'deep-flatten'] as const;
-
-/** What a feature cannot do without. */
-const NEEDS: Readonly<Partial<Record<ImageFeature, ImageFeature>>> = {
-  'object-map': 'exclusive-lock',
-  'fast-diff': 'object-map',
-  journaling: 'exclusive-lock',
-};
-
 const DEFAULT_ORDER = 22;
 /** 4 KiB and 32 MiB, what librbd takes. */
 const ORDERS = { least: 12, most: 25 } as const;
@@ -94,29 +85,6 @@ function requireValue(parameters: Parameters, key: string): string {
 function parsePool(key: string, value: string): string {
   if (isName(value)) return value;
   throw invalid(key, value, 'is not the name of a pool');
-}
-
-function isFeature(name: string): name is ImageFeature {
-  return Object.hasOwn(FEATURE_BITS, name);
-}
-
-function parseFeatures(value: string | undefined): readonly ImageFeature[] {
-  const names = (value ?? '')
-    .split(',')
-    .map(name => name.trim())
-    .filter(name => name !== '');
-  if (names.length === 0) return DEFAULT_FEATURES;
-  const features = names.map(name => {
-    if (isFeature(name)) return name;
-    throw invalid('imageFeatures', name, `is not one of ${Object.keys(FEATURE_BITS).join(', ')}`);
-  });
-  for (const feature of features) {
-    const needed = NEEDS[feature];
-    if (needed !== undefined && !features.includes(needed)) {
-      throw invalid('imageFeatures', names.join(','), `has ${feature}, which needs ${needed}`);
-    }
-  }
-  return features;
 }
 
 /** `4194304`, `4M`, `64K` → bytes. */
@@ -179,7 +147,7 @@ export function parseImageParameters(given: Parameters, log: Log): ImageParamete
     clusterId: requireValue(parameters, 'clusterID'),
     pool: parsePool('pool', requireValue(parameters, 'pool')),
     ...(dataPool === undefined || dataPool === '' ? {} : { dataPool: parsePool('dataPool', dataPool) }),
-    features: parseFeatures(parameters['imageFeatures']),
+    features: parseFeatures('parameters', parameters['imageFeatures']) ?? DEFAULT_FEATURES,
     order,
     ...parseStriping(parameters, order),
     namePrefix: parsePrefix('volumeNamePrefix', parameters['volumeNamePrefix'], 'csi-vol-'),

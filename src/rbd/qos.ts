@@ -11,7 +11,7 @@ const OPTIONS = {
   maxWriteBps: 'rbd_qos_write_bps_limit',
 } as const;
 
-const KEYS = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
+export const LIMIT_KEYS = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
 
 /** The options of all limits. */
 export const LIMIT_OPTIONS: readonly string[] = Object.values(OPTIONS);
@@ -37,19 +37,12 @@ function parseLimit(key: string, value: string): bigint {
 }
 
 /**
- * Reads the parameters of a VolumeAttributesClass. Keys that are not there are not in the result.
+ * The limits among the parameters of a VolumeAttributesClass. Keys that are not there are not in the result.
  * @throws DriverError `invalid-argument` naming the key, the value and what is valid.
  */
 export function parseLimits(mutableParameters: Parameters): Limits {
-  const unknown = Object.keys(mutableParameters).find(key => !Object.hasOwn(OPTIONS, key));
-  if (unknown !== undefined) {
-    throw new DriverError(
-      'invalid-argument',
-      `mutable_parameters: "${unknown}" is unknown; known are ${KEYS.join(', ')}`,
-    );
-  }
   const limits = new Map<string, bigint>();
-  for (const key of KEYS) {
+  for (const key of LIMIT_KEYS) {
     const value = mutableParameters[key];
     if (value !== undefined) limits.set(OPTIONS[key], parseLimit(key, value));
   }

@@ -9,8 +9,9 @@ import type { VolumeImage } from './image-state.ts';
 import { MARKER_KEY, writeMarker } from './marker.ts';
 import { parseImageParameters, type ImageParameters } from './parameters.ts';
 import { encodeVolumePlace } from './places.ts';
-import { parseLimits, type Limits } from './qos.ts';
+import type { Limits } from './qos.ts';
 import type { Sessions } from './sessions.ts';
+import { parseAttributes } from './volume-attributes.ts';
 import { parseVolumeContext } from './volume-context.ts';
 import { limitMetadata } from './volume-modification.ts';
 
@@ -43,8 +44,9 @@ function requireHonoured(limits: Limits, context: Parameters): void {
 /** @throws DriverError `invalid-argument` */
 export function planVolume(spec: VolumeSpec, sessions: Sessions, log: Log): VolumePlan {
   requireSupported(spec.capabilities);
-  const limits = parseLimits(spec.mutableParameters);
-  const parameters = parseImageParameters(spec.parameters, log);
+  const { limits, features } = parseAttributes(spec.mutableParameters);
+  const ofClass = parseImageParameters(spec.parameters, log);
+  const parameters = features === undefined ? ofClass : { ...ofClass, features };
   requireHonoured(limits, parameters.context);
   const { rbd } = sessions.cluster(parameters.clusterId);
   const ref: ImageRef = {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseLimits } from '../../src/rbd/qos.ts';
+import { parseAttributes } from '../../src/rbd/volume-attributes.ts';
 
 describe('the limits of a VolumeAttributesClass', () => {
   it('are options of librbd, each key one, and only those that are named', () => {
@@ -33,6 +34,6 @@ describe('the limits of a VolumeAttributesClass', () => {
     [{ maxBps: '10MB' }, 'maxBps "10MB" is not a number of bytes'],
     [{ maxBps: '18446744073709551615' }, 'is not a number of bytes'],
   ])('%j is refused', (parameters, message) => {
-    expect(() => parseLimits(parameters)).toThrow(message);
+    expect(() => parseAttributes(parameters)).toThrow(message);
   });
 });

@@ -3,6 +3,7 @@ import type { Cluster } from '../../src/config/clusters.ts';
 import type { Parameters } from '../../src/model/volume.ts';
 import { Secret } from '../../src/model/secret.ts';
 import { writeMarker } from '../../src/rbd/marker.ts';
+import { createBackground } from '../../src/rbd/background.ts';
 import { createSessions } from '../../src/rbd/sessions.ts';
 import { modifyVolume } from '../../src/rbd/volume-modification.ts';
 import { createFakeExec, createTestContext, type ScriptedCall } from '../exec/fake-exec.ts';
@@ -18,14 +19,23 @@ const secrets = { userID: new Secret('csi'), userKey: new Secret('hidden') };
 const image = 'rbd/csi-vol-a';
 const marker = { image: 'csi-vol-a', name: 'a', sizeBytes: 1n, depth: 0, retention: 0 };
 
-const finding: readonly ScriptedCall[] = [
-  {
-    argv: ['rbd', 'info', image, '--format', 'json'],
-    stdout:
-      '{"name":"csi-vol-a","id":"10a7","size":1,"snapshot_count":0,"features":[],"create_timestamp":"Tue Nov 24 15:38:45 2026"}',
-  },
-  { argv: ['rbd', 'image-meta', 'get', image, 'volume.csi-driver-ceph'], stdout: writeMarker(marker) },
-];
+const describing = (features: readonly string[], flags: readonly string[] = []): ScriptedCall => ({
+  argv: ['rbd', 'info', image, '--format', 'json'],
+  stdout: JSON.stringify({
+    name: 'csi-vol-a',
+    id: '10a7',
+    size: 1,
+    snapshot_count: 0,
+    features,
+    flags,
+    create_timestamp: 'Tue Nov 24 15:38:45 2026',
+  }),
+});
+const marking: ScriptedCall = {
+  argv: ['rbd', 'image-meta', 'get', image, 'volume.csi-driver-ceph'],
+  stdout: writeMarker(marker),
+};
+const finding: readonly ScriptedCall[] = [describing([]), marking];
 const listing = (stdout: string): ScriptedCall => ({
   argv: ['rbd', 'image-meta', 'list', image, '--format', 'json'],
   stdout,
@@ -36,7 +46,10 @@ async function modify(mutableParameters: Parameters, ...script: readonly Scripte
   const sessions = createSessions(fake.exec, { find: () => cluster, list: () => [cluster] });
   try {
     const request = { volumeId: 'rbd1/main/rbd/csi-vol-a', secrets, mutableParameters };
-    await modifyVolume(sessions, request, createTestContext());
+    const context = createTestContext();
+    const background = createBackground(context.log);
+    await modifyVolume(sessions, background, request, context);
+    await background.drain();
   } finally {
     fake.expectAllUsed();
   }
@@ -51,8 +64,8 @@ describe('a change of limits', () => {
         '{"conf_rbd_qos_iops_limit":"100","conf_rbd_qos_bps_limit":"9","conf_rbd_qos_write_iops_limit":"5",' +
           '"conf_rbd_qos_read_iops_limit":"3","volume.csi-driver-ceph":"{}"}',
       ),
-      { argv: ['rbd', 'config', 'image', 'set', image, 'rbd_qos_iops_limit', '200'] },
-      { argv: ['rbd', 'config', 'image', 'remove', image, 'rbd_qos_bps_limit'] },
+      { argv: ['rbd', 'image-meta', 'set', image, 'conf_rbd_qos_iops_limit', '200'] },
+      { argv: ['rbd', 'image-meta', 'remove', image, 'conf_rbd_qos_bps_limit'] },
     );
   });
 
@@ -62,13 +75,13 @@ describe('a change of limits', () => {
 
   it('sets limits of an image that has no metadata to list', async () => {
     await modify({ maxIops: '1' }, ...finding, listing(''), {
-      argv: ['rbd', 'config', 'image', 'set', image, 'rbd_qos_iops_limit', '1'],
+      argv: ['rbd', 'image-meta', 'set', image, 'conf_rbd_qos_iops_limit', '1'],
     });
   });
 
   it('takes away what another call takes away at the same time', async () => {
     await modify({ maxIops: '0' }, ...finding, listing('{"conf_rbd_qos_iops_limit":"200"}'), {
-      argv: ['rbd', 'config', 'image', 'remove', image, 'rbd_qos_iops_limit'],
+      argv: ['rbd', 'image-meta', 'remove', image, 'conf_rbd_qos_iops_limit'],
       exitCode: 2,
       stderr: 'rbd: failed to remove rbd_qos_iops_limit: (2) No such file or directory\n',
     });
@@ -82,5 +95,42 @@ describe('a change of limits', () => {
 
   it('with an unknown key is refused without asking Ceph', async () => {
     await expect(modify({ maxFun: '1' })).rejects.toMatchObject({ kind: 'invalid-argument' });
+  });
+});
+
+describe('a change of features', () => {
+  it('takes away and gives what differs, and has a wrong object map made anew', async () => {
+    await modify(
+      { imageFeatures: 'layering, exclusive-lock,object-map' },
+      describing(['layering', 'exclusive-lock', 'journaling', 'data-pool']),
+      marking,
+      { argv: ['rbd', 'feature', 'disable', image, 'journaling'] },
+      { argv: ['rbd', 'feature', 'enable', image, 'object-map'] },
+      describing(['layering', 'exclusive-lock', 'object-map', 'data-pool'], ['object map invalid']),
+      { argv: ['rbd', 'object-map', 'rebuild', '--no-progress', image] },
+    );
+  });
+
+  it('changes nothing the second time', async () => {
+    const features = ['layering', 'exclusive-lock', 'object-map'];
+    const found = describing(features);
+    await modify({ imageFeatures: features.join(',') }, found, marking, found);
+  });
+
+  it.each([
+    ['layering,deep-flatten', ['layering'], 'has deep-flatten, which a volume has from the start or never'],
+    ['exclusive-lock', ['layering'], 'lacks layering, which cannot be taken'],
+  ])('to %s is refused where Ceph cannot do it', async (imageFeatures, present, message) => {
+    await expect(modify({ imageFeatures }, describing(present), marking)).rejects.toMatchObject({
+      kind: 'invalid-argument',
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
+  it('to one that lacks what it needs is refused without asking Ceph', async () => {
+    await expect(modify({ imageFeatures: 'layering,fast-diff' })).rejects.toMatchObject({
+      kind: 'invalid-argument',
+      message: 'mutable_parameters: imageFeatures "layering,fast-diff" has fast-diff, which needs object-map',
+    });
   });
 });

@@ -6,6 +6,7 @@ import { csi } from '../../../src/grpc/contract.ts';
 import { requireVolumePlace } from '../../../src/rbd/places.ts';
 import { rbd, values } from '../harness/cluster.ts';
 import { useDriver } from '../harness/driver.ts';
+import { eventually } from './fixture.ts';
 
 const { secrets } = values.rbd;
 const driver = useDriver();
@@ -99,6 +100,36 @@ it('a restored volume and a clone have the limits that they are made with, not t
   expect(await readLimits(cloneId)).toEqual({});
   await driver.rbd.call(csi.Controller.DeleteSnapshot, { snapshot_id, secrets });
   for (const volumeId of [restoredId, cloneId, sourceId]) await deleteVolume(volumeId);
+});
+
+async function describeImage(volumeId: string): Promise<{ features: string[]; flags: string[] }> {
+  const info = JSON.parse(await rbd('info', specOf(volumeId), '--format', 'json')) as {
+    features: string[];
+    flags: string[];
+  };
+  return { features: info.features.sort(), flags: info.flags };
+}
+
+it('a volume gets features and loses them, and its object map is right in the end', async () => {
+  const volumeId = await createVolume('features', {
+    parameters: { imageFeatures: 'layering,exclusive-lock,journaling' },
+    mutable_parameters: { imageFeatures: 'layering,exclusive-lock' },
+  });
+  expect((await describeImage(volumeId)).features).toEqual(['exclusive-lock', 'layering']);
+  const sizes = ['--io-size', '4M', '--io-total', '8M'];
+  await rbd('bench', '--io-type', 'write', '--io-pattern', 'seq', ...sizes, specOf(volumeId));
+  await modify(volumeId, { imageFeatures: 'layering,exclusive-lock,object-map,fast-diff' });
+  const features = ['exclusive-lock', 'fast-diff', 'layering', 'object-map'];
+  await eventually(async () => {
+    expect(await describeImage(volumeId)).toEqual({ features, flags: [] });
+  });
+  await modify(volumeId, { imageFeatures: 'layering' });
+  expect((await describeImage(volumeId)).features).toEqual(['layering']);
+  await expect(modify(volumeId, { imageFeatures: 'layering,deep-flatten' })).rejects.toMatchObject({
+    code: status.INVALID_ARGUMENT,
+    details: expect.stringContaining('deep-flatten') as string,
+  });
+  await deleteVolume(volumeId);
 });
 
 it('librbd keeps to a limit', async () => {
