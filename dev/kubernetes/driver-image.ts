@@ -71,6 +71,7 @@ async function makeProjectLayer(): Promise<string> {
     const compiler = join(root, 'node_modules/typescript/bin/tsc');
     const options = ['--project', join(root, 'tsconfig.build.json'), '--outDir', join(target, 'dist')];
     await runProgram(process.execPath, [compiler, ...options], { timeout: 600_000 });
+    await cp(join(root, 'src/ceph/session'), join(target, 'dist/ceph/session'), { recursive: true });
     await cp(join(root, 'proto'), join(target, 'proto'), { recursive: true });
     await copyFile(join(root, 'package.json'), join(target, 'package.json'));
     await mkdir(join(directory, 'usr/local/bin'), { recursive: true });

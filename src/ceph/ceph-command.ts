@@ -3,6 +3,7 @@ import type { Context } from '../model/call.ts';
 import { DriverError } from '../model/errors.ts';
 import { connectionArguments, type Connection } from './connection.ts';
 import { failureOf, parseOutput } from './failure.ts';
+import type { SessionServers } from './session-servers.ts';
 
 export type CommandArgument = string | number | boolean;
 
@@ -54,6 +55,23 @@ export function createProcessRunner(exec: Exec): CommandRunner {
     if (errno === undefined) return result;
     const what = `ceph ${command.prefix}`;
     throw failureOf({ ...result, exitCode: Number(errno) }, { what, connection });
+  };
+}
+
+/** Runs commands over connections that stay open: 5 ms. Where that is not possible, each in a process. */
+export function createSessionRunner(servers: SessionServers, exec: Exec): CommandRunner {
+  const runProcess = createProcessRunner(exec);
+  return async (connection, command, context) => {
+    const { target, prefix, args } = command;
+    const request = {
+      name: target === 'mgr' ? 'manager_command' : 'monitor_command',
+      args: { command: { prefix, format: 'json', ...args } },
+      what: `ceph ${prefix}`,
+      timeout: COMMAND_TIMEOUT,
+    } as const;
+    return (
+      (await servers.run(connection, request, context)) ?? (await runProcess(connection, command, context))
+    );
   };
 }
 

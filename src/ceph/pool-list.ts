@@ -1,6 +1,7 @@
 import { parseOutput } from './failure.ts';
 import { arrayOf, isObject, numberOf, stringOf, type JsonObject } from './rbd-json.ts';
 import { requireCeph, type CephSession } from './rbd-session.ts';
+import type { Operation } from './session-operation.ts';
 
 export interface PoolInfo {
   readonly id: number;
@@ -25,6 +26,10 @@ function readPool(value: JsonObject): PoolInfo {
   };
 }
 
+function monitorCommand(command: Readonly<Record<string, string>>): Operation {
+  return { name: 'monitor_command', args: { command: { ...command, format: 'json' } } };
+}
+
 /** All pools of the cluster (`ceph osd pool ls detail`); `profile rbd` of the monitors allows it. */
 export async function listPools(session: CephSession): Promise<readonly PoolInfo[]> {
   const what = 'ceph osd pool ls detail';
@@ -32,6 +37,7 @@ export async function listPools(session: CephSession): Promise<readonly PoolInfo
     program: 'ceph',
     args: ['osd', 'pool', 'ls', 'detail', '--format', 'json'],
     what,
+    operation: monitorCommand({ prefix: 'osd pool ls', detail: 'detail' }),
   });
   return arrayOf(parseOutput(result, what), what).map(readPool);
 }
@@ -46,7 +52,12 @@ export interface PoolSpace {
 /** The space of each pool by its name (`ceph df`). */
 export async function readPoolSpace(session: CephSession): Promise<ReadonlyMap<string, PoolSpace>> {
   const what = 'ceph df';
-  const result = await requireCeph(session, { program: 'ceph', args: ['df', '--format', 'json'], what });
+  const result = await requireCeph(session, {
+    program: 'ceph',
+    args: ['df', '--format', 'json'],
+    what,
+    operation: monitorCommand({ prefix: 'df' }),
+  });
   const answer = parseOutput(result, what);
   const pools = arrayOf(isObject(answer) ? answer['pools'] : undefined, what);
   return new Map(

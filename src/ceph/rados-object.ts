@@ -3,6 +3,8 @@ import { ENOENT } from './failure.ts';
 import {
   failCommand,
   missingPool,
+  operand,
+  poolArguments,
   poolSpec,
   requireCeph,
   runCeph,
@@ -10,10 +12,25 @@ import {
   type CephSession,
   type PoolRef,
 } from './rbd-session.ts';
+import type { Operation, OperationName } from './session-operation.ts';
 
-function radosCommand(ref: PoolRef, args: readonly string[], what: string): CephCommand {
-  const place = ['--pool', ref.pool, ...(ref.namespace === undefined ? [] : ['--namespace', ref.namespace])];
-  return { program: 'rados', args: [...place, ...args], what: `rados ${what} in ${poolSpec(ref)}` };
+function radosCommand(
+  ref: PoolRef,
+  args: readonly string[],
+  what: string,
+  operation?: Operation,
+): CephCommand {
+  return {
+    program: 'rados',
+    args: [...poolArguments(ref), ...args],
+    what: `rados ${what} in ${poolSpec(ref)}`,
+    ...(operation === undefined ? {} : { operation }),
+  };
+}
+
+/** An operation on an object of that name. */
+function operationOn(name: OperationName, ref: PoolRef, object: string, args: object = {}): Operation {
+  return { name, args: { ...operand.pool(ref), name: object, ...args } };
 }
 
 async function runReading(session: CephSession, command: CephCommand): Promise<string | undefined> {
@@ -38,7 +55,8 @@ export function readOmapValue(
   key: string,
 ): Promise<string | undefined> {
   const args = ['getomapval', object, key, '-'];
-  return runReading(session, radosCommand(ref, args, `getomapval ${object} ${key}`));
+  const operation = operationOn('read_omap_value', ref, object, { key });
+  return runReading(session, radosCommand(ref, args, `getomapval ${object} ${key}`, operation));
 }
 
 export async function writeOmapValue(
@@ -48,7 +66,9 @@ export async function writeOmapValue(
   key: string,
   value: string,
 ): Promise<void> {
-  const command = radosCommand(ref, ['setomapval', object, key, value], `setomapval ${object} ${key}`);
+  const args = ['setomapval', object, key, value];
+  const operation = operationOn('write_omap_value', ref, object, { key, value });
+  const command = radosCommand(ref, args, `setomapval ${object} ${key}`, operation);
   await requireCeph(session, { ...command, writesTo: [ref.pool] });
 }
 
@@ -58,7 +78,8 @@ export async function listOmapKeys(
   ref: PoolRef,
   object: string,
 ): Promise<readonly string[]> {
-  const command = radosCommand(ref, ['listomapkeys', object], `listomapkeys ${object}`);
+  const operation = operationOn('list_omap_keys', ref, object);
+  const command = radosCommand(ref, ['listomapkeys', object], `listomapkeys ${object}`, operation);
   const keys = (await runReading(session, command)) ?? '';
   return keys.split('\n').filter(key => key !== '');
 }
@@ -70,16 +91,21 @@ export async function removeOmapKey(
   object: string,
   key: string,
 ): Promise<void> {
-  await runReading(session, radosCommand(ref, ['rmomapkey', object, key], `rmomapkey ${object} ${key}`));
+  const operation = operationOn('remove_omap_key', ref, object, { key });
+  const args = ['rmomapkey', object, key];
+  await runReading(session, radosCommand(ref, args, `rmomapkey ${object} ${key}`, operation));
 }
 
 /** The first bytes of an object that holds text; undefined when there is none. */
 export function readObject(session: CephSession, ref: PoolRef, object: string): Promise<string | undefined> {
-  return runReading(session, radosCommand(ref, ['get', object, '-'], `get ${object}`));
+  const operation = operationOn('read_object', ref, object);
+  return runReading(session, radosCommand(ref, ['get', object, '-'], `get ${object}`, operation));
 }
 
 export async function isObjectThere(session: CephSession, ref: PoolRef, object: string): Promise<boolean> {
-  return (await runReading(session, radosCommand(ref, ['stat', object], `stat ${object}`))) !== undefined;
+  const operation = operationOn('stat_object', ref, object);
+  const command = radosCommand(ref, ['stat', object], `stat ${object}`, operation);
+  return (await runReading(session, command)) !== undefined;
 }
 
 /** Milliseconds that those who watch an object have to answer a notification. */
@@ -89,7 +115,7 @@ const NOTIFY_TIMEOUT = 2_500;
  * Whether anybody watches the object for real. A client that was killed at the wrong instant stays listed as a
  * watcher until its placement group is loaded anew (tracker.ceph.com/issues/58120), but a notification does not reach
  * it: with nobody else there, the notification is over at once; else it waits, since no client answers one
- * that it does not know.
+ * that it does not know. Always a program, since Ceph's Python module does not tell who has answered.
  */
 export async function isWatched(session: CephSession, ref: PoolRef, object: string): Promise<boolean> {
   const command = radosCommand(ref, ['notify', object, 'x'], `notify ${object}`);

@@ -21,6 +21,18 @@ export const FEATURE_BITS = {
 
 export type ImageFeature = keyof typeof FEATURE_BITS;
 
+/** A layout as the operations of src/ceph/session take it; 0: as Ceph likes. */
+export function layoutOperand(layout: Omit<ImageLayout, 'sizeBytes'>): Readonly<Record<string, unknown>> {
+  const { order, features, stripeUnit, stripeCount } = layout;
+  const isStriped = stripeCount !== 1n;
+  return {
+    order,
+    features,
+    stripe_unit: isStriped ? Number(stripeUnit) : 0,
+    stripe_count: isStriped ? Number(stripeCount) : 0,
+  };
+}
+
 function number64(value: bigint): Buffer {
   const buffer = Buffer.alloc(8);
   buffer.writeBigUInt64LE(value);

@@ -1,15 +1,15 @@
 import { DriverError } from '../model/errors.ts';
-import { EEXIST, ENOENT, parseOutput } from './failure.ts';
-import { writeExportStream, type ImageLayout } from './rbd-export-stream.ts';
+import { EEXIST, parseOutput } from './failure.ts';
+import { layoutOperand, writeExportStream, type ImageLayout } from './rbd-export-stream.ts';
 import { arrayOf, isObject, numberOf, stringOf, timeOf, type JsonObject } from './rbd-json.ts';
 import {
-  failCommand,
   failCreation,
   imageSpec,
-  missingPool,
+  operand,
   poolArguments,
   poolSpec,
   requireCeph,
+  requireUnlessMissing,
   runCeph,
   type CephCommand,
   type CephSession,
@@ -62,9 +62,8 @@ function readInfo(value: unknown): ImageInfo {
 }
 
 async function runInfo(session: CephSession, command: CephCommand): Promise<ImageInfo | undefined> {
-  const result = await runCeph(session, command);
-  if (result.exitCode === ENOENT && missingPool(result) === undefined) return undefined;
-  if (result.exitCode !== 0) throw failCommand(session, command, result);
+  const result = await requireUnlessMissing(session, command);
+  if (result === undefined) return undefined;
   return readInfo(parseOutput(result, command.what));
 }
 
@@ -74,14 +73,22 @@ async function runInfo(session: CephSession, command: CephCommand): Promise<Imag
  */
 export function readImage(session: CephSession, ref: ImageRef): Promise<ImageInfo | undefined> {
   const spec = imageSpec(ref);
-  const args = ['info', spec, '--format', 'json'];
-  return runInfo(session, { program: 'rbd', args, what: `rbd info ${spec}` });
+  return runInfo(session, {
+    program: 'rbd',
+    args: ['info', spec, '--format', 'json'],
+    what: `rbd info ${spec}`,
+    operation: { name: 'image_info', args: operand.image(ref) },
+  });
 }
 
 /** As `readImage`, by the image's ID. */
 export function readImageById(session: CephSession, ref: ImageIdRef): Promise<ImageInfo | undefined> {
-  const args = ['info', ...poolArguments(ref), '--image-id', ref.imageId, '--format', 'json'];
-  return runInfo(session, { program: 'rbd', args, what: `rbd info ${poolSpec(ref)} ${ref.imageId}` });
+  return runInfo(session, {
+    program: 'rbd',
+    args: ['info', ...poolArguments(ref), '--image-id', ref.imageId, '--format', 'json'],
+    what: `rbd info ${poolSpec(ref)} ${ref.imageId}`,
+    operation: { name: 'image_info', args: operand.imageId(ref) },
+  });
 }
 
 /** Makes an empty image with its metadata; `exists` when there is one of that name, whatever it is. */
@@ -96,6 +103,16 @@ export async function createImage(
     program: 'rbd',
     args: ['import', '--export-format', '2', ...dataPool, '--no-progress', '-', spec],
     what: `making image ${spec}`,
+    operation: {
+      name: 'create_image',
+      args: {
+        ...operand.image(ref),
+        size: Number(image.sizeBytes),
+        layout: layoutOperand(image),
+        metadata: Object.fromEntries(image.metadata),
+        dataPool: image.dataPool,
+      },
+    },
     input: writeExportStream(image, image.metadata),
     writesTo: [ref.pool],
   };
@@ -112,10 +129,9 @@ export async function createImage(
 export async function removeImage(session: CephSession, ref: ImageRef): Promise<void> {
   const spec = imageSpec(ref);
   const args = ['rm', '--no-progress', spec];
-  const command: CephCommand = { program: 'rbd', args, what: `removing image ${spec}` };
-  const result = await runCeph(session, command);
-  if (result.exitCode === 0 || (result.exitCode === ENOENT && missingPool(result) === undefined)) return;
-  throw failCommand(session, command, result);
+  const operation = { name: 'remove_image', args: operand.image(ref) } as const;
+  const command: CephCommand = { program: 'rbd', args, what: `removing image ${spec}`, operation };
+  await requireUnlessMissing(session, command);
 }
 
 /** Gives an image another name. @throws DriverError `not-found`, `already-exists` */
@@ -126,6 +142,7 @@ export async function renameImage(session: CephSession, ref: ImageRef, name: str
     program: 'rbd',
     args: ['mv', from, to],
     what: `renaming image ${from} to ${name}`,
+    operation: { name: 'rename_image', args: { ...operand.image(ref), name } },
     writesTo: [ref.pool],
     finishes: true,
   });
@@ -138,6 +155,7 @@ export async function growImage(session: CephSession, ref: ImageRef, bytes: bigi
     program: 'rbd',
     args: ['resize', '--size', `${String(bytes)}B`, '--no-progress', spec],
     what: `growing image ${spec}`,
+    operation: { name: 'grow_image', args: { ...operand.image(ref), size: Number(bytes) } },
     writesTo: [ref.pool],
     finishes: true,
   });
@@ -147,7 +165,12 @@ export async function growImage(session: CephSession, ref: ImageRef, bytes: bigi
 export async function readOwnBytes(session: CephSession, ref: ImageRef): Promise<bigint> {
   const spec = imageSpec(ref);
   const what = `rbd du ${spec}`;
-  const result = await requireCeph(session, { program: 'rbd', args: ['du', spec, '--format', 'json'], what });
+  const result = await requireCeph(session, {
+    program: 'rbd',
+    args: ['du', spec, '--format', 'json'],
+    what,
+    operation: { name: 'image_usage', args: operand.image(ref) },
+  });
   const answer = parseOutput(result, what);
   const images = arrayOf(isObject(answer) ? answer['images'] : undefined, what);
   return images.reduce((sum, image) => sum + BigInt(numberOf(image, 'used_size')), 0n);
@@ -168,10 +191,10 @@ export async function listWatchers(
     program: 'rbd',
     args: ['status', spec, '--format', 'json'],
     what: `rbd status ${spec}`,
+    operation: { name: 'image_watchers', args: operand.image(ref) },
   };
-  const result = await runCeph(session, command);
-  if (result.exitCode === ENOENT && missingPool(result) === undefined) return undefined;
-  if (result.exitCode !== 0) throw failCommand(session, command, result);
+  const result = await requireUnlessMissing(session, command);
+  if (result === undefined) return undefined;
   const answer = parseOutput(result, command.what);
   const watchers = arrayOf(isObject(answer) ? answer['watchers'] : undefined, command.what);
   return watchers.map(watcher => ({ address: stringOf(watcher, 'address') }));
@@ -183,8 +206,13 @@ const LONG_LISTING = 128 * 1024 * 1024;
 /** The names of a pool's images, in no order. */
 export async function listImages(session: CephSession, ref: PoolRef): Promise<readonly string[]> {
   const what = `rbd ls ${poolSpec(ref)}`;
-  const args = ['ls', poolSpec(ref), '--format', 'json'];
-  const result = await requireCeph(session, { program: 'rbd', args, what, maximumOutput: LONG_LISTING });
+  const result = await requireCeph(session, {
+    program: 'rbd',
+    args: ['ls', poolSpec(ref), '--format', 'json'],
+    what,
+    operation: { name: 'list_images', args: operand.pool(ref) },
+    maximumOutput: LONG_LISTING,
+  });
   const names = parseOutput(result, what);
   return Array.isArray(names) ? names.filter(name => typeof name === 'string') : [];
 }
@@ -204,8 +232,13 @@ export async function listImagesAndSnapshots(
   ref: PoolRef,
 ): Promise<{ readonly images: readonly string[]; readonly snapshots: readonly ListedSnapshot[] }> {
   const what = `rbd ls --long ${poolSpec(ref)}`;
-  const args = ['ls', '--long', poolSpec(ref), '--format', 'json'];
-  const result = await requireCeph(session, { program: 'rbd', args, what, maximumOutput: LONG_LISTING });
+  const result = await requireCeph(session, {
+    program: 'rbd',
+    args: ['ls', '--long', poolSpec(ref), '--format', 'json'],
+    what,
+    operation: { name: 'list_images_and_snapshots', args: operand.pool(ref) },
+    maximumOutput: LONG_LISTING,
+  });
   const images: string[] = [];
   const snapshots: ListedSnapshot[] = [];
   for (const entry of arrayOf(parseOutput(result, what), what)) {

@@ -1,14 +1,16 @@
 import { EEXIST, ENOENT, parseOutput } from './failure.ts';
-import type { ImageFeature } from './rbd-export-stream.ts';
+import { layoutOperand, type ImageFeature } from './rbd-export-stream.ts';
 import { arrayOf, isObject, numberOf, stringOf, timeOf, type JsonObject } from './rbd-json.ts';
 import {
   failCommand,
   failCreation,
   imageSpec,
   missingPool,
+  operand,
   poolArguments,
   poolSpec,
   requireCeph,
+  requireUnlessMissing,
   runCeph,
   type CephCommand,
   type CephSession,
@@ -48,10 +50,10 @@ export async function listSnapshots(
     program: 'rbd',
     args: ['snap', 'ls', ...poolArguments(ref), '--image-id', ref.imageId, '--all', '--format', 'json'],
     what: `rbd snap ls ${poolSpec(ref)} ${ref.imageId}`,
+    operation: { name: 'list_snapshots', args: operand.imageId(ref) },
   };
-  const result = await runCeph(session, command);
-  if (result.exitCode === ENOENT && missingPool(result) === undefined) return undefined;
-  if (result.exitCode !== 0) throw failCommand(session, command, result);
+  const result = await requireUnlessMissing(session, command);
+  if (result === undefined) return undefined;
   return arrayOf(parseOutput(result, command.what), command.what).map(readSnapshot);
 }
 
@@ -66,6 +68,7 @@ export async function createSnapshot(
     program: 'rbd',
     args: ['snap', 'create', '--no-progress', spec],
     what: `making snapshot ${spec}`,
+    operation: { name: 'create_snapshot', args: { ...operand.image(ref), name } },
     writesTo: [ref.pool],
     finishes: true,
   };
@@ -90,11 +93,16 @@ export async function removeSnapshot(
     // No --no-progress: with --snap-id, `rbd` refuses it.
     args: ['snap', 'rm', ...poolArguments(ref), '--image-id', ref.imageId, ...which],
     what: `removing snapshot ${which.join(' ')} of ${poolSpec(ref)} ${ref.imageId}`,
+    operation: {
+      name: 'remove_snapshot',
+      args: {
+        ...operand.imageId(ref),
+        ...('name' in snapshot ? snapshot : { number: Number(snapshot.number) }),
+      },
+    },
     finishes: true,
   };
-  const result = await runCeph(session, command);
-  if (result.exitCode === 0 || (result.exitCode === ENOENT && missingPool(result) === undefined)) return;
-  throw failCommand(session, command, result);
+  await requireUnlessMissing(session, command);
 }
 
 /** What a clone differs in from its parent. */
@@ -135,6 +143,16 @@ export async function cloneSnapshot(
       spec,
     ],
     what: `cloning ${imageSpec(parent)}@${snapshot} to ${spec}`,
+    operation: {
+      name: 'clone_snapshot',
+      args: {
+        ...operand.image(ref),
+        parent: operand.image(parent).ref,
+        snapshot,
+        layout: layoutOperand(layout),
+        dataPool: layout.dataPool,
+      },
+    },
     writesTo: [ref.pool, parent.pool],
     finishes: true,
   };
@@ -153,6 +171,7 @@ export async function listClones(session: CephSession, ref: ImageRef): Promise<r
     program: 'rbd',
     args: ['children', spec, '--format', 'json'],
     what,
+    operation: { name: 'list_clones', args: operand.image(ref) },
   });
   return arrayOf(parseOutput(result, what), what).map(child => {
     const namespace = stringOf(child, 'pool_namespace');
@@ -164,7 +183,10 @@ export async function listClones(session: CephSession, ref: ImageRef): Promise<r
   });
 }
 
-/** Copies what the image shares with its parent, so that it lives by itself. */
+/**
+ * Copies what the image shares with its parent, so that it lives by itself. In a process of its own: it takes as long as
+ * the image is large, which no other operation has to wait for, and must not end with a session's server.
+ */
 export async function flattenImage(session: CephSession, ref: ImageRef): Promise<void> {
   const spec = imageSpec(ref);
   await requireCeph(session, {

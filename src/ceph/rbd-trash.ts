@@ -3,9 +3,10 @@ import { arrayOf, stringOf } from './rbd-json.ts';
 import {
   failCommand,
   imageSpec,
-  missingPool,
+  operand,
   poolSpec,
   requireCeph,
+  requireUnlessMissing,
   runCeph,
   type CephCommand,
   type CephSession,
@@ -21,6 +22,10 @@ export interface TrashEntry {
   readonly name: string;
 }
 
+function secondsUntil(time: Date | undefined): number {
+  return time === undefined ? 0 : Math.max(0, Math.ceil((time.getTime() - Date.now()) / 1000));
+}
+
 /**
  * Moves an image to the trash, whatever its size in the time of a rename; watchers and snapshots do not hinder it.
  * Also finishes a move that was killed half-way, whose image can be named, but not opened any more.
@@ -34,20 +39,22 @@ export async function moveToTrash(session: CephSession, ref: ImageRef, expiresAt
     program: 'rbd',
     args: ['trash', 'mv', ...expiry, spec],
     what: `moving image ${spec} to the trash`,
+    operation: { name: 'move_to_trash', args: { ...operand.image(ref), delay: secondsUntil(expiresAt) } },
     writesTo: [ref.pool],
     finishes: true,
   };
-  const result = await runCeph(session, command);
-  if (result.exitCode === 0) return true;
-  if (result.exitCode === ENOENT && missingPool(result) === undefined) return false;
-  throw failCommand(session, command, result);
+  return (await requireUnlessMissing(session, command)) !== undefined;
 }
 
 /** What is in a pool's trash, whoever put it there. */
 export async function listTrash(session: CephSession, ref: PoolRef): Promise<readonly TrashEntry[]> {
   const what = `rbd trash ls ${poolSpec(ref)}`;
-  const args = ['trash', 'ls', poolSpec(ref), '--all', '--format', 'json'];
-  const result = await requireCeph(session, { program: 'rbd', args, what });
+  const result = await requireCeph(session, {
+    program: 'rbd',
+    args: ['trash', 'ls', poolSpec(ref), '--all', '--format', 'json'],
+    what,
+    operation: { name: 'list_trash', args: operand.pool(ref) },
+  });
   return arrayOf(parseOutput(result, what), what).map(entry => ({
     imageId: stringOf(entry, 'id'),
     name: stringOf(entry, 'name'),
@@ -67,6 +74,7 @@ export async function removeFromTrash(session: CephSession, ref: ImageIdRef): Pr
     program: 'rbd',
     args: ['trash', 'rm', '--no-progress', spec],
     what: `removing ${spec} from the trash`,
+    operation: { name: 'remove_from_trash', args: operand.imageId(ref) },
     timeout: 3_600_000,
   };
   const result = await runCeph(session, command);

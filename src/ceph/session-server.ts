@@ -1,58 +1,23 @@
-import type { StartLineServer } from '../exec/line-server.ts';
+import { fileURLToPath } from 'node:url';
 import type { CommandResult } from '../exec/command.ts';
-import type { Context } from '../model/call.ts';
+import type { StartLineServer } from '../exec/line-server.ts';
 import { DriverError } from '../model/errors.ts';
-import { COMMAND_TIMEOUT, type ClusterCommand } from './ceph-command.ts';
 import { MONITOR_TIMEOUT, type Connection } from './connection.ts';
 import { failureOf } from './failure.ts';
+import { isChange, type OperationRequest } from './session-operation.ts';
 
-/** The interpreter that `ceph` itself runs in, and whose `rados` module comes with it. */
+/** The interpreter that `ceph` itself runs in, and whose modules `rados` and `rbd` come with it. */
 const INTERPRETER = '/usr/bin/python3';
-
-/**
- * Stays connected to a cluster, and sends it the commands that come as lines of JSON, several at a time. The first
- * line has the connection: so the key is in no argument and on no disk.
- */
-const PROGRAM = `
-import concurrent.futures, json, os, sys, threading
-import rados
-
-lock = threading.Lock()
-
-def say(fields):
-    with lock:
-        sys.stdout.write(json.dumps(fields) + '\\n')
-        sys.stdout.flush()
-
-hello = json.loads(sys.stdin.readline())
-settings = {'mon_host': hello['monitors'], 'key': hello['key'], 'keyring': '/dev/null', 'log_file': '',
-            'admin_socket': '', 'client_mount_timeout': str(hello['timeout'])}
-try:
-    cluster = rados.Rados(rados_id=hello['userId'], conf=settings)
-    cluster.connect()
-except rados.Error as error:
-    say({'refused': abs(getattr(error, 'errno', None) or 5), 'reason': str(error)})
-    os._exit(0)
-say({'ready': True})
-
-def run(request):
-    send = cluster.mgr_command if request['target'] == 'mgr' else cluster.mon_command
-    try:
-        code, out, reason = send(json.dumps(request['command']), b'')
-    except Exception as error:
-        code, out, reason = getattr(error, 'errno', None) or 5, b'', str(error)
-    say({'id': request['id'], 'code': abs(code), 'out': out.decode(), 'reason': reason})
-
-pool = concurrent.futures.ThreadPoolExecutor(16)
-for line in iter(sys.stdin.readline, ''):
-    pool.submit(run, json.loads(line))
-os._exit(0)
-`;
+const PROGRAM = fileURLToPath(new URL('session/server.py', import.meta.url));
 
 /** Milliseconds without any answer after which a server that lets a caller down is given up. */
 const SUSPICIOUS_SILENCE = 5_000;
+/** Milliseconds that a change may take to end whose time is over, or for which there is no space. */
+const GRACE = 2_000;
+/** Milliseconds that the other operations of a server have then, before it is killed. */
+const LAST_CHANCE = 5_000;
 
-/** The server cannot run the command; whether the cluster has it is not known. */
+/** The server cannot run the operation; whether the cluster has done so is not known. */
 export class ServerEnd extends Error {
   override readonly name = 'ServerEnd';
   /** Whether it never came to the point of asking the cluster: it cannot work here at all. */
@@ -64,9 +29,14 @@ export class ServerEnd extends Error {
   }
 }
 
-export interface CommandServer {
-  /** @throws ServerEnd when the server ends, DriverError when the call does or the cluster refuses the user. */
-  run(command: ClusterCommand, context: Context): Promise<CommandResult>;
+export interface SessionServer {
+  /**
+   * Resolves to what came of the operation. Rejects when the signal aborts or its time is over; that of a change, once it
+   * has ended, for which the server is killed if need be.
+   * @throws ServerEnd when the server ends, DriverError when the call does or the cluster refuses the user.
+   */
+  run(request: OperationRequest, signal: AbortSignal): Promise<CommandResult>;
+  isBusy(): boolean;
   stop(): void;
 }
 
@@ -79,26 +49,45 @@ type Message =
 interface Pending {
   readonly resolve: (result: CommandResult) => void;
   readonly reject: (error: Error) => void;
+  /** Whether its caller only waits for its end. */
+  isLeft: boolean;
 }
 
-function describeAbort(command: ClusterCommand, signal: AbortSignal): DriverError {
+function describeAbort(what: string, signal: AbortSignal): DriverError {
   const reason: unknown = signal.reason;
   const kind = reason instanceof DriverError ? reason.kind : 'cancelled';
   const why = reason instanceof DriverError ? reason.message : 'the call was cancelled';
-  return new DriverError(kind, `ceph ${command.prefix} was left: ${why}`, { cause: reason });
+  return new DriverError(kind, `${what}: was left: ${why}`, { cause: reason });
+}
+
+/** Resolves to the error with which the caller leaves: at its signal, or when the operation's time is over. */
+async function waitForLeaving(
+  { what, timeout }: OperationRequest,
+  signal: AbortSignal,
+  ended: AbortSignal,
+): Promise<DriverError> {
+  const { promise, resolve } = Promise.withResolvers<DriverError>();
+  const onAbort = () => resolve(describeAbort(what, signal));
+  const timer = setTimeout(() => {
+    resolve(new DriverError('deadline-exceeded', `${what}: no answer within ${timeout / 1000} s`));
+  }, timeout);
+  signal.addEventListener('abort', onAbort, { once: true, signal: ended });
+  ended.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  return await promise;
 }
 
 /**
- * Starts a process that stays connected to the cluster: a command takes 5 ms instead of the 200 ms of a `ceph`.
- * @param onEnd called when it takes no more commands.
+ * Starts a process that stays connected to the cluster: an operation takes a tenth of what a process for it would.
+ * @param onRetired called once, when it takes no more operations.
  */
-export function startCommandServer(
+export function startSessionServer(
   connection: Connection,
   start: StartLineServer,
-  onEnd: () => void,
-): CommandServer {
+  onRetired: () => void,
+): SessionServer {
   const pending = new Map<number, Pending>();
   let isReady = false;
+  let isRetired = false;
   let ended: Error | undefined;
   let nextId = 1;
   let lastAnswer = performance.now();
@@ -107,8 +96,18 @@ export function startCommandServer(
     if (ended !== undefined) return;
     ended = error;
     for (const { reject } of pending.values()) reject(error);
-    pending.clear();
-    onEnd();
+    if (!isRetired) onRetired();
+  }
+
+  function killUseless(): void {
+    if (isRetired && [...pending.values()].every(({ isLeft }) => isLeft)) child.kill();
+  }
+
+  /** It takes no more operations, and is killed when nobody waits for those that it has. */
+  function retire(): void {
+    if (isRetired || ended !== undefined) return;
+    isRetired = true;
+    onRetired();
   }
 
   function receive(message: Message): void {
@@ -119,19 +118,17 @@ export function startCommandServer(
       const result = { exitCode: message.refused, stdout: '', stderr: message.reason };
       end(failureOf(result, { what: 'connecting to the cluster', connection }));
     } else {
-      pending.get(message.id)?.resolve({
-        exitCode: message.code,
-        stdout: message.out,
-        stderr: message.reason,
-      });
+      const { id, code, out, reason } = message;
+      pending.get(id)?.resolve({ exitCode: code, stdout: out, stderr: reason });
     }
   }
 
   const child = start({
     program: INTERPRETER,
-    args: ['-c', PROGRAM],
+    // Nothing is written beside the program, and nothing of the environment or the user's own modules is read.
+    args: ['-B', '-E', '-s', PROGRAM],
     onLine: line => receive(JSON.parse(line) as Message),
-    onEnd: why => end(new ServerEnd(why, !isReady)),
+    onEnd: why => end(new ServerEnd(why, !isReady && !isRetired)),
   });
   child.send(
     JSON.stringify({
@@ -142,46 +139,47 @@ export function startCommandServer(
     }),
   );
 
-  function stop(): void {
-    child.stop();
-    end(new ServerEnd('the connection was closed', false));
-  }
-
-  async function ask(command: ClusterCommand): Promise<CommandResult> {
-    const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
-    const id = nextId;
-    nextId += 1;
-    pending.set(id, { resolve, reject });
-    const fields = { prefix: command.prefix, format: 'json', ...command.args };
-    child.send(JSON.stringify({ id, target: command.target, command: fields }));
-    try {
-      return await promise;
-    } finally {
-      pending.delete(id);
-    }
-  }
-
-  async function run(command: ClusterCommand, { signal }: Context): Promise<CommandResult> {
-    if (ended !== undefined) throw ended;
-    if (signal.aborted) throw describeAbort(command, signal);
-    const left = Promise.withResolvers<never>();
-    const leave = (error: DriverError) => {
-      if (performance.now() - lastAnswer > SUSPICIOUS_SILENCE) stop();
-      left.reject(error);
+  /** Resolves when a change has ended that should not go on. */
+  async function endChange(entry: Pending, answer: Promise<unknown>): Promise<void> {
+    entry.isLeft = true;
+    const giveUp = () => {
+      retire();
+      killUseless();
     };
-    const onAbort = () => leave(describeAbort(command, signal));
-    const timer = setTimeout(() => {
-      const seconds = COMMAND_TIMEOUT / 1000;
-      leave(new DriverError('deadline-exceeded', `ceph ${command.prefix}: no answer within ${seconds} s`));
-    }, COMMAND_TIMEOUT);
-    signal.addEventListener('abort', onAbort, { once: true });
+    const timers = [setTimeout(giveUp, GRACE), setTimeout(() => child.kill(), GRACE + LAST_CHANCE)];
+    await answer.catch(() => undefined);
+    timers.forEach(clearTimeout);
+  }
+
+  async function run(request: OperationRequest, signal: AbortSignal): Promise<CommandResult> {
+    if (ended !== undefined) throw ended;
+    if (signal.aborted) throw describeAbort(request.what, signal);
+    const { promise: answer, resolve, reject } = Promise.withResolvers<CommandResult>();
+    const entry: Pending = { resolve, reject, isLeft: false };
+    const id = nextId++;
+    const started = performance.now();
+    const over = new AbortController();
+    pending.set(id, entry);
+    child.send(JSON.stringify({ id, operation: request.name, args: request.args }));
     try {
-      return await Promise.race([ask(command), left.promise]);
+      const outcome = await Promise.race([answer, waitForLeaving(request, signal, over.signal)]);
+      if (!(outcome instanceof DriverError)) return outcome;
+      if (isChange(request)) await endChange(entry, answer);
+      else if (performance.now() - Math.max(lastAnswer, started) > SUSPICIOUS_SILENCE) retire();
+      throw outcome;
     } finally {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+      over.abort();
+      pending.delete(id);
+      killUseless();
     }
   }
 
-  return { run, stop };
+  return {
+    run,
+    isBusy: () => pending.size > 0,
+    stop() {
+      child.stop();
+      end(new ServerEnd('the connection was closed', false));
+    },
+  };
 }

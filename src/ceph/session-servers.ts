@@ -1,13 +1,32 @@
 import { createHash } from 'node:crypto';
+import type { CommandResult } from '../exec/command.ts';
 import type { StartLineServer } from '../exec/line-server.ts';
-import { ServerEnd, startCommandServer, type CommandServer } from './command-server.ts';
-import type { CommandRunner } from './ceph-command.ts';
+import type { Context } from '../model/call.ts';
+import { DriverError } from '../model/errors.ts';
 import type { Connection } from './connection.ts';
+import { isChange, type OperationRequest } from './session-operation.ts';
+import { ServerEnd, startSessionServer, type SessionServer } from './session-server.ts';
 
 /** Milliseconds after which a connection that nobody uses is closed. */
 const IDLE = 300_000;
 /** Milliseconds after which it is tried again whether servers can work here. */
 const UNUSABLE_FOR = 600_000;
+/** Connections at a time: each is a process of 40 to 80 MiB. */
+const MOST = 8;
+
+/** Connections to clusters that stay open, one for each cluster and user with its key. */
+export interface SessionServers {
+  /**
+   * Resolves to what came of the operation, whatever the code (an errno); to undefined where a process has to do it:
+   * no server can work here, or it ended and the operation can be repeated.
+   * @throws DriverError as `Exec` does; `unavailable` when the server ended, and nobody knows what became of a change.
+   */
+  run(
+    connection: Connection,
+    request: OperationRequest,
+    context: Context,
+  ): Promise<CommandResult | undefined>;
+}
 
 /** The same for the same cluster and user with the same key; the key cannot be read from it. */
 function identify({ monitors, userId, key }: Connection): string {
@@ -16,48 +35,74 @@ function identify({ monitors, userId, key }: Connection): string {
     .digest('hex');
 }
 
-interface Entry {
-  readonly server: CommandServer;
-  readonly idle: NodeJS.Timeout;
-}
-
 /**
- * Runs commands over connections that stay open, one for each cluster and user. Where that is not possible, or a
- * connection breaks, the fallback runs them: all commands of the driver can be repeated.
+ * Makes the connections when they are needed, and anew when they break.
+ * @param options.isRequired nothing is left to processes: what servers cannot do fails as `unavailable`.
  */
-export function createServerRunner(start: StartLineServer, fallback: CommandRunner): CommandRunner {
-  const entries = new Map<string, Entry>();
+export function createSessionServers(
+  start: StartLineServer,
+  options: { readonly isRequired?: boolean } = {},
+): SessionServers {
+  const servers = new Map<string, SessionServer>();
   let unusableUntil = 0;
 
-  function openServer(connection: Connection): CommandServer {
-    const id = identify(connection);
-    const present = entries.get(id);
-    if (present !== undefined) {
-      present.idle.refresh();
-      return present.server;
-    }
-    const forget = () => {
-      clearTimeout(entries.get(id)?.idle);
-      entries.delete(id);
+  function startServer(id: string, connection: Connection): SessionServer {
+    const server = startSessionServer(connection, start, () => {
+      clearTimeout(idle);
+      servers.delete(id);
+    });
+    const idle = setTimeout(() => {
+      if (server.isBusy()) idle.refresh();
+      else server.stop();
+    }, IDLE).unref();
+    const entry: SessionServer = {
+      ...server,
+      run(request, signal) {
+        idle.refresh();
+        return server.run(request, signal);
+      },
     };
-    const server = startCommandServer(connection, start, forget);
-    entries.set(id, { server, idle: setTimeout(() => server.stop(), IDLE).unref() });
-    return server;
+    servers.set(id, entry);
+    return entry;
   }
 
-  return async (connection, command, context) => {
-    if (performance.now() < unusableUntil) return await fallback(connection, command, context);
-    const started = performance.now();
-    try {
-      const result = await openServer(connection).run(command, context);
-      const ms = Math.round(performance.now() - started);
-      context.log.debug({ command: command.prefix, exitCode: result.exitCode, ms }, 'command answered');
-      return result;
-    } catch (error) {
-      if (!(error instanceof ServerEnd)) throw error;
-      if (error.isUnusable) unusableUntil = performance.now() + UNUSABLE_FOR;
-      context.log.warn({ err: error }, 'no lasting connection to the cluster: each command is a process');
-      return await fallback(connection, command, context);
-    }
+  function findServer(connection: Connection): SessionServer | undefined {
+    if (performance.now() < unusableUntil) return undefined;
+    const id = identify(connection);
+    return servers.get(id) ?? (servers.size < MOST ? startServer(id, connection) : undefined);
+  }
+
+  /** @throws DriverError `unavailable` where nothing may be left to processes. */
+  function leaveToProcess({ what }: OperationRequest, why: string, cause?: Error): void {
+    if (options.isRequired === true) throw new DriverError('unavailable', `${what}: ${why}`, { cause });
+  }
+
+  return {
+    async run(connection, request, context) {
+      const server = findServer(connection);
+      if (server === undefined) {
+        leaveToProcess(request, 'no lasting connection to the cluster is possible');
+        return undefined;
+      }
+      const started = performance.now();
+      try {
+        context.onOperation?.(request.name);
+        const result = await server.run(request, context.signal);
+        const ms = Math.round(performance.now() - started);
+        context.log.debug({ operation: request.name, exitCode: result.exitCode, ms }, 'operation ended');
+        return result;
+      } catch (error) {
+        if (!(error instanceof ServerEnd)) throw error;
+        context.log.warn({ err: error }, 'the connection to the cluster has ended');
+        if (error.isUnusable) unusableUntil = performance.now() + UNUSABLE_FOR;
+        else if (isChange(request)) {
+          const why =
+            'the connection to the cluster was lost, and it is not known what came of it; call again';
+          throw new DriverError('unavailable', `${request.what}: ${why}`, { cause: error });
+        }
+        leaveToProcess(request, error.message, error);
+        return undefined;
+      }
+    },
   };
 }

@@ -1,9 +1,7 @@
 import { createProcessRunner, type CommandRunner } from '../ceph/ceph-command.ts';
-import { createServerRunner } from '../ceph/command-servers.ts';
 import type { ClusterSource } from '../config/clusters.ts';
 import type { CredentialSource } from '../config/credentials.ts';
 import type { Exec } from '../exec/command.ts';
-import { startLineServer } from '../exec/line-server.ts';
 import type { Log } from '../model/call.ts';
 import type { ControllerBackend } from '../model/controller-backend.ts';
 import { encodeVolumeHandle } from '../model/handle.ts';
@@ -48,7 +46,7 @@ export function createCephfsController(dependencies: CephfsControllerDependencie
   const environment: Environment = {
     exec,
     clusters,
-    runCommands: dependencies.runCommands ?? createServerRunner(startLineServer, createProcessRunner(exec)),
+    runCommands: dependencies.runCommands ?? createProcessRunner(exec),
     ownCredentials: dependencies.ownCredentials ?? (() => undefined),
   };
   return {

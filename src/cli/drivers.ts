@@ -1,9 +1,12 @@
+import { createSessionRunner } from '../ceph/ceph-command.ts';
+import { createSessionServers, type SessionServers } from '../ceph/session-servers.ts';
 import { createCephfsController } from '../cephfs/controller.ts';
 import { createCephfsNode } from '../cephfs/node.ts';
 import { createClusterSource, type ClusterSource } from '../config/clusters.ts';
 import { createCredentialSource, type CredentialSource } from '../config/credentials.ts';
 import type { ServeOptions } from '../config/options.ts';
 import type { Exec } from '../exec/command.ts';
+import { startLineServer } from '../exec/line-server.ts';
 import { createExec, type ExecOptions } from '../exec/run.ts';
 import { createExecStream } from '../exec/stream.ts';
 import { createControllerService } from '../controller/service.ts';
@@ -97,17 +100,28 @@ function assembleDriver(plan: DriverPlan, options: ServeOptions, environment: En
 /** What the drivers have in common. */
 interface Environment {
   readonly exec: Exec;
+  /** Connections to the clusters that stay open, for both drivers; absent: each Ceph command is a process. */
+  readonly servers?: SessionServers;
   readonly execOptions: ExecOptions;
   readonly clusters: ClusterSource;
   readonly ownCredentials?: CredentialSource;
   readonly metrics?: Metrics;
 }
 
-function createEnvironment({ clustersFile, credentialsDir }: ServeOptions, metrics?: Metrics): Environment {
+/** The node's few commands are processes: a connection would cost each node more than it saves (docs/performance.md). */
+function createServers({ cephTransport, servesController }: ServeOptions): SessionServers | undefined {
+  if (cephTransport === 'process' || !servesController) return undefined;
+  return createSessionServers(startLineServer, { isRequired: cephTransport === 'session' });
+}
+
+function createEnvironment(options: ServeOptions, metrics?: Metrics): Environment {
+  const { clustersFile, credentialsDir } = options;
+  const servers = createServers(options);
   const execOptions = metrics === undefined ? {} : { onEnd: metrics.observeProgram };
   return {
     exec: createExec(execOptions),
     execOptions,
+    ...(servers === undefined ? {} : { servers }),
     clusters: createClusterSource(clustersFile),
     ...(credentialsDir === undefined ? {} : { ownCredentials: createCredentialSource(credentialsDir) }),
     ...(metrics === undefined ? {} : { metrics }),
@@ -128,11 +142,15 @@ function planRbd(endpoint: string, options: ServeOptions, environment: Environme
 
 function planCephfs(endpoint: string, options: ServeOptions, environment: Environment, log: Log): DriverPlan {
   const { mounter, servesController, servesNode } = options;
+  const { exec, servers } = environment;
+  const runCommands = servers === undefined ? {} : { runCommands: createSessionRunner(servers, exec) };
   return {
     name: options.cephfsDriverName,
     endpoint,
     background: [],
-    ...(servesController ? { controller: createCephfsController({ ...environment, log }) } : {}),
+    ...(servesController
+      ? { controller: createCephfsController({ ...environment, ...runCommands, log }) }
+      : {}),
     ...(servesNode ? { node: createCephfsNode({ ...environment, mounter }) } : {}),
   };
 }

@@ -75,6 +75,15 @@ export const OPTIONS = {
     fallback: '/var/lib/csi-driver-ceph',
     help: 'Where the node keeps the sockets and mount points of userspace exports.',
   },
+  cephTransport: {
+    flag: 'ceph-transport',
+    placeholder: 'TRANSPORT',
+    fallback: 'auto',
+    choices: ['auto', 'session', 'process'],
+    help:
+      "How the controller has Ceph's commands run: over connections that stay open (session), each in a process of " +
+      'its own, or auto: by processes only what connections cannot do, or where they cannot work.',
+  },
   mapper: {
     flag: 'mapper',
     placeholder: 'MAPPER',
@@ -132,6 +141,7 @@ export interface ServeOptions {
   readonly credentialsDir?: string;
   readonly nodeId: string;
   readonly stateDir: string;
+  readonly cephTransport: 'auto' | 'session' | 'process';
   readonly mapper: 'auto' | 'krbd' | 'nbd' | 'fuse';
   readonly mounter: 'auto' | 'kernel' | 'fuse';
   /** Milliseconds. */
@@ -232,6 +242,7 @@ export function parseServeOptions(argv: readonly string[], env: NodeJS.ProcessEn
     ...(settings.credentialsDir === '' ? {} : { credentialsDir: settings.credentialsDir }),
     nodeId: settings.nodeId === '' ? hostname() : settings.nodeId,
     stateDir: settings.stateDir,
+    cephTransport: settings.cephTransport as ServeOptions['cephTransport'],
     mapper: settings.mapper as ServeOptions['mapper'],
     mounter: settings.mounter as ServeOptions['mounter'],
     drainTimeout: parseDuration(settings.drainTimeout, '--drain-timeout'),

@@ -12,6 +12,8 @@ export interface LineServer {
   send(line: string): void;
   /** Ends it: by the end of its standard input, and by force when that does not do. */
   stop(): void;
+  /** Ends it by force, at once. */
+  kill(): void;
 }
 
 export interface LineServerCommand {
@@ -62,5 +64,6 @@ export const startLineServer: StartLineServer = ({ program, args, onLine, onEnd 
       child.stdin.end();
       setTimeout(() => child.kill('SIGKILL'), GRACE).unref();
     },
+    kill: () => void child.kill('SIGKILL'),
   };
 };

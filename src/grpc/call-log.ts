@@ -50,6 +50,7 @@ export function logEnd(end: CallEnd): void {
     code: nameCode(end.status.code),
     ms: Math.round(end.seconds * 1000),
     processes: end.open.countProcesses(),
+    operations: end.open.countOperations(),
   };
   if (end.error !== undefined) {
     const level = end.status.code === status.INTERNAL ? 'error' : 'warn';

@@ -21,6 +21,8 @@ export interface OpenCall {
   readonly call: Call;
   /** How many processes the handler has started. */
   countProcesses(): number;
+  /** How many operations it has sent over connections that stay open. */
+  countOperations(): number;
   /** Lets go of the connection; the signal does not abort any more. */
   close(): void;
 }
@@ -51,6 +53,7 @@ export function openCall(surface: Surface, method: string, log: Log, shutdown: A
   const controller = new AbortController();
   const requestId = randomBytes(6).toString('hex');
   let processes = 0;
+  let operations = 0;
   const cancel = () => controller.abort(explainCancellation(surface));
   const stop = () => controller.abort(shutdown.reason);
   surface.once('cancelled', cancel);
@@ -62,10 +65,12 @@ export function openCall(surface: Surface, method: string, log: Log, shutdown: A
       signal: controller.signal,
       log: addFields(log, { requestId, method }),
       onProcess: () => (processes += 1),
+      onOperation: () => (operations += 1),
       requestId,
       method,
     },
     countProcesses: () => processes,
+    countOperations: () => operations,
     close: () => {
       surface.removeListener('cancelled', cancel);
       shutdown.removeEventListener('abort', stop);

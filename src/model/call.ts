@@ -13,4 +13,6 @@ export interface Context {
   readonly log: Log;
   /** Called once for each process started; the log line of an RPC tells their number. */
   readonly onProcess?: (program: string) => void;
+  /** Called once for each operation that is sent over a connection which stays open. */
+  readonly onOperation?: (operation: string) => void;
 }

@@ -1,5 +1,6 @@
 import { growImage } from '../ceph/rbd-image.ts';
 import { imageSpec, type CephSession } from '../ceph/rbd-session.ts';
+import type { SessionServers } from '../ceph/session-servers.ts';
 import type { ClusterSource } from '../config/clusters.ts';
 import type { CredentialSource } from '../config/credentials.ts';
 import type { Exec } from '../exec/command.ts';
@@ -44,6 +45,8 @@ import { planVolume, type VolumePlan } from './volume-plan.ts';
 
 export interface RbdControllerOptions {
   readonly exec: Exec;
+  /** Connections that stay open; absent: each Ceph command is a process. */
+  readonly servers?: SessionServers;
   readonly clusters: ClusterSource;
   readonly log: Log;
   /** The driver's own Ceph users; without it, what needs one is not offered: listing, capacity, GetVolume. */
@@ -198,7 +201,7 @@ function createVolumes(sessions: Sessions, tools: CopyTools, sweeper: Sweeper) {
 /** The Controller service's backend for RBD images. */
 export function createRbdController(options: RbdControllerOptions): RbdController {
   const { exec, clusters, log, ownCredentials } = options;
-  const sessions = createSessions(exec, clusters, ownCredentials);
+  const sessions = createSessions(exec, clusters, ownCredentials, options.servers);
   const background = createBackground(log);
   const purger = createPurger(log);
   const limits = { ...DEFAULT_LIMITS, ...options.limits };

@@ -1,5 +1,6 @@
 import type { Connection } from '../ceph/connection.ts';
 import type { CephSession } from '../ceph/rbd-session.ts';
+import type { SessionServers } from '../ceph/session-servers.ts';
 import type { Cluster, ClusterSource } from '../config/clusters.ts';
 import type { CredentialSource } from '../config/credentials.ts';
 import type { Exec } from '../exec/command.ts';
@@ -34,12 +35,15 @@ export function createSessions(
   exec: Exec,
   clusters: ClusterSource,
   ownCredentials: CredentialSource = NO_CREDENTIALS,
+  servers?: SessionServers,
 ): Sessions {
+  const tools = { exec, ...(servers === undefined ? {} : { servers }) };
+
   function openOwn(clusterId: string, context: Context): CephSession | undefined {
     const credentials = ownCredentials(clusterId);
     if (credentials === undefined) return undefined;
     const { monitors } = clusters.find(clusterId);
-    return { exec, connection: { monitors, ...credentials }, context };
+    return { ...tools, connection: { monitors, ...credentials }, context };
   }
 
   function open(clusterId: string, secrets: Secrets, context: Context): CephSession {
@@ -48,7 +52,7 @@ export function createSessions(
     const userKey = findSecret(secrets, 'userKey');
     if (userID !== undefined && userKey !== undefined) {
       const connection: Connection = { monitors, userId: userID.reveal(), key: userKey };
-      return { exec, connection, context };
+      return { ...tools, connection, context };
     }
     const own = userID === undefined && userKey === undefined ? openOwn(clusterId, context) : undefined;
     if (own !== undefined) return own;

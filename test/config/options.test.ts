@@ -19,6 +19,7 @@ describe('the settings of serve', () => {
       clustersFile: '/etc/csi-driver-ceph/config.json',
       nodeId: 'n1',
       stateDir: '/var/lib/csi-driver-ceph',
+      cephTransport: 'auto',
       mapper: 'auto',
       mounter: 'auto',
       drainTimeout: 25_000,

@@ -131,6 +131,7 @@ describe('the log', () => {
       withDelete(call => {
         call.onProcess?.('rbd');
         call.onProcess?.('ceph');
+        call.onOperation?.('image_info');
         return Promise.resolve();
       }),
     );
@@ -148,6 +149,7 @@ describe('the log', () => {
           code: 'OK',
           ms: expect.any(Number) as number,
           processes: 2,
+          operations: 1,
         },
       },
     ]);

@@ -2,7 +2,9 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClusterSource } from '../../../src/config/clusters.ts';
 import { createCredentialSource } from '../../../src/config/credentials.ts';
+import { createSessionServers } from '../../../src/ceph/session-servers.ts';
 import type { Command, Exec } from '../../../src/exec/command.ts';
+import { startLineServer } from '../../../src/exec/line-server.ts';
 import { createExec } from '../../../src/exec/run.ts';
 import { MIB } from '../../../src/model/bytes.ts';
 import type { Context } from '../../../src/model/call.ts';
@@ -53,10 +55,17 @@ export interface TestController extends RbdController {
   removeSnapshot(snapshot: Snapshot): Promise<void>;
 }
 
-/** A controller as a driver that has just started has it; what it prints goes nowhere. */
-export function createController(exec: Exec = createExec(), limits: Partial<RbdLimits> = {}): TestController {
+const servers = createSessionServers(startLineServer, { isRequired: true });
+
+/**
+ * A controller as a driver that has just started has it; what it prints goes nowhere. It works over connections that
+ * stay open, unless CEPH_TRANSPORT=process is in the environment, or it is given what runs programs.
+ */
+export function createController(exec?: Exec, limits: Partial<RbdLimits> = {}): TestController {
+  const byProcess = exec !== undefined || process.env['CEPH_TRANSPORT'] === 'process';
   const controller = createRbdController({
-    exec,
+    exec: exec ?? createExec(),
+    ...(byProcess ? {} : { servers }),
     limits,
     clusters: createClusterSource(cluster.clustersFile),
     log: createTestContext().log,
