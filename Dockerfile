@@ -22,7 +22,7 @@ RUN command -v mkfs.xfs >/dev/null || { dnf install -y --setopt=install_weak_dep
 
 # A base that lacks a program fails here, not when the first volume is mounted.
 RUN for program in rbd rados ceph python3 ceph-fuse mount umount modprobe losetup blockdev blkid wipefs \
-        mkfs.ext4 e2fsck dumpe2fs resize2fs mkfs.xfs xfs_growfs stat cmp; do \
+        mkfs.ext4 e2fsck dumpe2fs resize2fs mkfs.xfs xfs_growfs cryptsetup stat cmp dd sync; do \
       command -v "$program" >/dev/null || { echo "The base image has no $program" >&2; exit 1; }; \
     done
 

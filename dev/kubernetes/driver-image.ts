@@ -15,7 +15,7 @@ export const DRIVER_IMAGE = { repository: 'lab.invalid/csi-driver-ceph', tag: 'l
 /** What the Dockerfile's check asks of a base image, as packages of Debian, and what the mapper `fuse` needs. */
 const PACKAGES = [
   ...['ceph-common', 'ceph-fuse', 'rbd-nbd', 'qemu-system-common', 'qemu-block-extra'],
-  ...['e2fsprogs', 'xfsprogs', 'btrfs-progs', 'kmod', 'mount', 'ca-certificates'],
+  ...['e2fsprogs', 'xfsprogs', 'btrfs-progs', 'cryptsetup-bin', 'kmod', 'mount', 'ca-certificates'],
 ];
 const LEFT_OUT = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*'];
 

@@ -1,6 +1,6 @@
 import type { Context } from '../model/call.ts';
 import { DriverError } from '../model/errors.ts';
-import { probeDevice } from './device-content.ts';
+import { OWN_ENCRYPTION, probeDevice } from './device-content.ts';
 import type { FileSystemType } from './file-system-type.ts';
 import { describeFailure, QUICK, requireOutput, withoutDeadline, type Host } from './host.ts';
 
@@ -105,6 +105,12 @@ export async function ensureFileSystem(request: EnsureFileSystemRequest, host: H
       if (content.fsType === fsType) return false;
       return refuse(request, `a ${content.fsType} file system`, `ask for ${content.fsType}`);
     case 'other':
-      return refuse(request, content.description, 'a device that is not blank is never formatted');
+      return refuse(
+        request,
+        content.description,
+        content === OWN_ENCRYPTION
+          ? 'ask for it with encrypted "true"'
+          : 'a device that is not blank is never formatted',
+      );
   }
 }

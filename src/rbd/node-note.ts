@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isObject, stringOf, type JsonObject } from '../ceph/rbd-json.ts';
 import type { NodeImage } from './mappers/mapper.ts';
 import type { Mounter } from './volume-context.ts';
+import { hashVolumeId } from './volume-hash.ts';
 
 /**
  * Where a volume of this node is to be looked for: what a volume ID and the system do not tell. It is written before
@@ -53,10 +53,7 @@ function parseNote(text: string): VolumeNote | undefined {
 
 /** Notes as files of a directory that outlives the driver, and not the node's next start. */
 export function createNoteStore(directory: string): NoteStore {
-  const pathOf = (volumeId: string) => {
-    const name = createHash('sha256').update(volumeId).digest('hex').slice(0, 24);
-    return join(directory, `${name}.json`);
-  };
+  const pathOf = (volumeId: string) => join(directory, `${hashVolumeId(volumeId)}.json`);
 
   return {
     async read(volumeId) {

@@ -1,6 +1,8 @@
 import type { CephSession } from '../ceph/rbd-session.ts';
 import type { Context } from '../model/call.ts';
+import { DriverError } from '../model/errors.ts';
 import type { StageRequest } from '../model/node-backend.ts';
+import type { Secret, Secrets } from '../model/secret.ts';
 import type { AccessMode } from '../model/volume.ts';
 import { parseFileSystemType, type FileSystemType } from '../mount/file-system-type.ts';
 import { isReadOnly, mergeMountOptions } from '../mount/mount-options.ts';
@@ -24,6 +26,8 @@ export interface StagePlan {
   /** No other node may have the image open for writing. */
   readonly singleWriter: boolean;
   readonly volume: VolumeContext;
+  /** Absent: the volume is not encrypted. */
+  readonly passphrase?: Secret;
 }
 
 function readsOnly(mode: AccessMode): boolean {
@@ -36,6 +40,15 @@ function parseAccess(request: StageRequest): StagedAccess {
   const fsType = parseFileSystemType(access.fsType);
   const options = mergeMountOptions(access.mountFlags, readsOnly(mode) ? ['ro'] : []);
   return { type: 'mount', fsType, options };
+}
+
+function requirePassphrase(secrets: Secrets): Secret {
+  const { encryptionPassphrase: passphrase } = secrets;
+  if (passphrase !== undefined && passphrase.reveal() !== '') return passphrase;
+  throw new DriverError(
+    'invalid-argument',
+    'secrets: encryptionPassphrase is missing; the node-stage Secret of an encrypted volume has it',
+  );
 }
 
 /**
@@ -58,5 +71,6 @@ export function planStage(request: StageRequest, sessions: Sessions, context: Co
     readOnly,
     singleWriter: !readOnly && mode !== 'multi-node-multi-writer',
     volume,
+    ...(volume.encrypted ? { passphrase: requirePassphrase(secrets) } : {}),
   };
 }

@@ -1,7 +1,5 @@
-import { readMetadata, removeMetadata, writeMetadata } from '../ceph/rbd-metadata.ts';
 import { DriverError, isErrorOfKind } from '../model/errors.ts';
 import type { FileSystemType } from '../mount/file-system-type.ts';
-import type { FormatMark } from '../mount/format.ts';
 import { withoutDeadline, type Host } from '../mount/host.ts';
 import { mergeMountOptions } from '../mount/mount-options.ts';
 import {
@@ -11,8 +9,11 @@ import {
   unstagePath,
   type FileSystemStaging,
 } from '../mount/staging.ts';
-import { ensureMapping, findMapping, unmapNoted, type NodeParts, type OwnedMapping } from './node-mapping.ts';
+import { createFormatMark } from './node-format-mark.ts';
+import { ensureMapping } from './node-mapping.ts';
+import { findMapping, type NodeParts, type OwnedMapping } from './node-parts.ts';
 import type { StagePlan } from './node-request.ts';
+import { unmapNoted } from './node-unmapping.ts';
 
 /** The key of the image's metadata that is there while its first file system is being made. */
 const FORMATTING_KEY = 'csi-driver-ceph.formatting';
@@ -23,16 +24,6 @@ const WITHOUT_REPLAY: Readonly<Record<FileSystemType, string>> = {
   xfs: 'norecovery',
   btrfs: 'rescue=nologreplay',
 };
-
-function createFormatMark(plan: StagePlan): FormatMark {
-  const { session, image } = plan;
-  return {
-    isSet: async context =>
-      (await readMetadata({ ...session, context }, image, FORMATTING_KEY)) !== undefined,
-    set: async context => await writeMetadata({ ...session, context }, image, FORMATTING_KEY, 'true'),
-    clear: async context => await removeMetadata({ ...session, context }, image, FORMATTING_KEY),
-  };
-}
 
 /** A crash-consistent copy, such as a restored snapshot, has a log that nobody has replayed yet. */
 async function mountReadOnly(request: FileSystemStaging, host: Host): Promise<void> {
@@ -52,8 +43,9 @@ async function mountReadOnly(request: FileSystemStaging, host: Host): Promise<vo
   }
 }
 
-async function mountMapping(plan: StagePlan, { device, readOnly }: OwnedMapping, host: Host): Promise<void> {
+async function mountMapping(plan: StagePlan, mapping: OwnedMapping, host: Host): Promise<void> {
   const { access, stagingPath, volume } = plan;
+  const { dataDevice: device, readOnly } = mapping;
   if (readOnly !== plan.readOnly) {
     const [is, wanted] = readOnly ? ['read-only', 'writable'] : ['writable', 'read-only'];
     throw new DriverError(
@@ -72,7 +64,7 @@ async function mountMapping(plan: StagePlan, { device, readOnly }: OwnedMapping,
     fsType: access.fsType,
     options: access.options,
     ...(mkfsOptions === undefined ? {} : { mkfsOptions }),
-    mark: createFormatMark(plan),
+    mark: createFormatMark(plan, FORMATTING_KEY),
   };
   await (readOnly ? mountReadOnly(request, host) : stageFileSystem(request, host));
 }
@@ -90,11 +82,11 @@ async function findStaged(plan: StagePlan, parts: NodeParts, host: Host): Promis
   const staged = await findStagedDevice({ stagingPath }, host);
   if (mapping?.fault === undefined) {
     if (staged === undefined) return undefined;
-    if (staged.path === mapping?.device) return mapping;
+    if (staged.path === mapping?.dataDevice) return mapping;
   }
   if (
     note === undefined ||
-    (mapping !== undefined && staged !== undefined && staged.path !== mapping.device)
+    (mapping !== undefined && staged !== undefined && staged.path !== mapping.dataDevice)
   ) {
     throw new DriverError(
       'failed-precondition',

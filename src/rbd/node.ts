@@ -16,18 +16,12 @@ import { createFuseMapper } from './mappers/fuse.ts';
 import { createKernelMapper } from './mappers/krbd.ts';
 import type { Mapper, NodeImage } from './mappers/mapper.ts';
 import { createNbdMapper } from './mappers/nbd.ts';
-import {
-  ensureDeviceSize,
-  findMapping,
-  mappersOf,
-  unmapImage,
-  unmapNoted,
-  type NodeParts,
-  type OwnedMapping,
-} from './node-mapping.ts';
 import { createNoteStore } from './node-note.ts';
+import { findMapping, mappersOf, type NodeParts, type OwnedMapping } from './node-parts.ts';
 import { planStage } from './node-request.ts';
+import { ensureDeviceSize } from './node-size.ts';
 import { stageImage } from './node-stage.ts';
+import { unmapImage, unmapNoted } from './node-unmapping.ts';
 import { decodeVolumePlace } from './places.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import type { Mounter } from './volume-context.ts';
@@ -74,6 +68,7 @@ async function unstageVolume(request: UnstageRequest, parts: NodeParts, host: Ho
 interface StagedVolume {
   readonly image: NodeImage;
   readonly mapping: OwnedMapping;
+  /** What is mounted. */
   readonly device: BlockDevice;
 }
 
@@ -90,7 +85,7 @@ async function requireStaged(
   if (image === undefined || mapping === undefined) {
     throw new DriverError('not-found', `volume_id: volume ${volumeId} is not staged on this node`);
   }
-  const device = await readDevice(mapping.device);
+  const device = await readDevice(mapping.dataDevice);
   const mounted =
     (await findMountedDevice({ path: volumePath }, host)) ??
     (await findStagedDevice({ stagingPath: stagingPath ?? volumePath }, host));
@@ -155,7 +150,8 @@ export function createRbdNode(dependencies: RbdNodeDependencies): NodeBackend {
       const size = await readImageSize(request, image, sessions, context);
       await ensureDeviceSize(mapping, image, size, host);
       await growMounted(device, host);
-      return await readDeviceSize(device);
+      // The size that was asked for, with the header of an encrypted volume.
+      return await readDeviceSize(await readDevice(mapping.device));
     },
     checkVolume: async (request, context) => await describeCondition(request, parts, { exec, context }),
   };

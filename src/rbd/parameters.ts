@@ -5,7 +5,7 @@ import { DriverError } from '../model/errors.ts';
 import type { Parameters } from '../model/volume.ts';
 import { DEFAULT_FEATURES, parseFeatures } from './features.ts';
 import { isName } from './places.ts';
-import { CONTEXT_KEYS, parseBoolean, parseVolumeContext, writeVolumeContext } from './volume-context.ts';
+import { CONTEXT_KEYS, parseVolumeContext, writeVolumeContext } from './volume-context.ts';
 
 /** What a StorageClass says of the images to be made. */
 export interface ImageParameters {
@@ -36,7 +36,6 @@ const KNOWN = [
   'stripeCount',
   'volumeNamePrefix',
   'deletedVolumeRetention',
-  'encrypted',
   ...CONTEXT_KEYS,
 ] as const;
 
@@ -123,6 +122,30 @@ export function parsePrefix(key: string, value: string | undefined, fallback: st
   throw invalid(key, value, 'is not a prefix of at most 30 letters, digits, dots, dashes and underscores');
 }
 
+/** Of an encrypted volume, none of these can be passed over: data would be protected otherwise than was asked for. */
+function requireEncryptable(parameters: Parameters): void {
+  const { encryptionKMSID: kms = '', encryptionType: type = '' } = parameters;
+  if (kms !== '') {
+    throw invalid(
+      'encryptionKMSID',
+      kms,
+      "is not supported: the passphrase is the Secret's encryptionPassphrase",
+    );
+  }
+  if (type !== '' && type !== 'block') {
+    throw invalid(
+      'encryptionType',
+      type,
+      'is not supported: volumes are encrypted as block devices ("block")',
+    );
+  }
+  for (const key of ['encryptionCipher', 'encryptionKeySize', 'encryptionSectorSize']) {
+    const value = parameters[key] ?? '';
+    if (value !== '')
+      throw invalid(key, value, "is not supported: cryptsetup's own choice for LUKS2 is used");
+  }
+}
+
 function selectMetadata(parameters: Parameters): ReadonlyMap<string, string> {
   const entries = METADATA_KEYS.flatMap(key => {
     const value = parameters[key];
@@ -138,10 +161,7 @@ function selectMetadata(parameters: Parameters): ReadonlyMap<string, string> {
 export function parseImageParameters(given: Parameters, log: Log): ImageParameters {
   const parameters = selectKnown(given, KNOWN, log);
   const { dataPool, deletedVolumeRetention: retention } = parameters;
-  if (parseBoolean('parameters: encrypted', parameters['encrypted'])) {
-    throw invalid('encrypted', 'true', 'is not possible: this driver does not encrypt volumes');
-  }
-  parseVolumeContext('', parameters);
+  if (parseVolumeContext('', parameters).encrypted) requireEncryptable(parameters);
   const order = parseOrder(parameters['objectSize']);
   return {
     clusterId: requireValue(parameters, 'clusterID'),

@@ -37,6 +37,8 @@ export interface VolumeContext {
   readonly unmapOptions: MounterOptions;
   /** Instead of the driver's own options of mkfs. */
   readonly mkfsOptions?: readonly string[];
+  /** Whether the image holds an encrypted device, and the data is in there. */
+  readonly encrypted: boolean;
   readonly staticImage?: StaticImage;
 }
 
@@ -47,6 +49,7 @@ export const CONTEXT_KEYS = [
   'mapOptions',
   'unmapOptions',
   'mkfsOptions',
+  'encrypted',
 ] as const;
 
 /** @throws DriverError `invalid-argument` naming the key, the value and what is valid. */
@@ -118,6 +121,7 @@ export function parseVolumeContext(volumeId: string, context: Parameters): Volum
     mapOptions: parseMounterOptions('mapOptions', context['mapOptions'] ?? ''),
     unmapOptions: parseMounterOptions('unmapOptions', context['unmapOptions'] ?? ''),
     ...(words.length === 0 ? {} : { mkfsOptions: words }),
+    encrypted: parseBoolean('encrypted', context['encrypted']),
     ...(parseBoolean('staticVolume', context['staticVolume'])
       ? { staticImage: parseStaticImage(volumeId, context) }
       : {}),

@@ -76,4 +76,14 @@ describe('planStage', () => {
   it('wants credentials', () => {
     expect(() => plan({ secrets: {} })).toThrow(/secrets: userID is missing/);
   });
+
+  it('takes the passphrase of an encrypted volume from the Secret', () => {
+    const secrets = { userID: new Secret('node'), userKey: new Secret('c2VjcmV0') };
+    const context = { encrypted: 'true' };
+    const encryptionPassphrase = new Secret('open sesame');
+    const { passphrase } = plan({ context, secrets: { ...secrets, encryptionPassphrase } });
+    expect(passphrase).toBe(encryptionPassphrase);
+    expect(() => plan({ context, secrets })).toThrow('encryptionPassphrase is missing');
+    expect(plan({ secrets: { ...secrets, encryptionPassphrase } }).passphrase).toBeUndefined();
+  });
 });

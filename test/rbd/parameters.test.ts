@@ -47,6 +47,11 @@ describe('the parameters of a StorageClass', () => {
     expect(warnings).toEqual([{ parameters: ['cephLogDir'] }]);
   });
 
+  it('may ask for encrypted volumes', () => {
+    const encrypted = { ...least, encrypted: 'true', encryptionType: 'block' };
+    expect(parseImageParameters(encrypted, log).context).toEqual({ encrypted: 'true' });
+  });
+
   it('give object size and striping', () => {
     const striped = { ...least, objectSize: '1M', stripeUnit: '65536', stripeCount: '4' };
     expect(parseImageParameters(striped, log)).toMatchObject({
@@ -66,7 +71,9 @@ describe('the parameters of a StorageClass', () => {
     [{ ...least, objectSize: '3M' }, 'objectSize "3M"'],
     [{ ...least, stripeUnit: '64K' }, 'stripeCount is missing'],
     [{ ...least, stripeUnit: '3K', stripeCount: '2' }, 'stripeUnit "3K" does not divide'],
-    [{ ...least, encrypted: 'true' }, 'encrypted "true"'],
+    [{ ...least, encrypted: 'true', encryptionKMSID: 'vault' }, 'encryptionKMSID "vault" is not supported'],
+    [{ ...least, encrypted: 'true', encryptionType: 'file' }, 'encryptionType "file" is not supported'],
+    [{ ...least, encrypted: 'true', encryptionCipher: 'x' }, 'encryptionCipher "x" is not supported'],
     [{ ...least, encrypted: 'yes' }, 'neither true nor false'],
     [{ ...least, mounter: 'iscsi' }, 'mounter: "iscsi"'],
     [{ ...least, mapOptions: 'scsi:a' }, 'mapOptions: "scsi:a"'],

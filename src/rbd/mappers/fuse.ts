@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DriverError } from '../../model/errors.ts';
@@ -15,6 +14,7 @@ import { mountAt, resolveMountPath } from '../../mount/mountinfo.ts';
 import { unmountPath } from '../../mount/unmounting.ts';
 import { exportFiles, writeConfiguration, type ExportFiles } from './export-daemon.ts';
 import { refreshDaemon, startDaemon, stopDaemons } from './export-daemon.ts';
+import { hashVolumeId } from '../volume-hash.ts';
 import { exists, findMissingProgram } from './kernel-module.ts';
 import type { Mapper, MapRequest, Mapping, NodeImage } from './mapper.ts';
 import { isListening } from './qmp.ts';
@@ -43,9 +43,8 @@ async function refreshFileSize(file: string, host: Host): Promise<void> {
  */
 export function createFuseMapper(dependencies: FuseMapperDependencies): Mapper {
   async function filesOf(image: NodeImage): Promise<ExportFiles> {
-    const name = createHash('sha256').update(image.volumeId).digest('hex').slice(0, 24);
     // Mounts and loop devices are known by paths that are free of links.
-    return exportFiles(await resolveMountPath(join(dependencies.directory, name)));
+    return exportFiles(await resolveMountPath(join(dependencies.directory, hashVolumeId(image.volumeId))));
   }
 
   async function findDevice(files: ExportFiles): Promise<LoopDevice | undefined> {

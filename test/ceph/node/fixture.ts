@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,11 +71,16 @@ export function otherPath(stagingPath: string): string {
   return `${stagingPath}-other`;
 }
 
-export async function countWatchers(image: string): Promise<number> {
+/** The addresses of those who have the image open. */
+export async function listWatchers(image: string): Promise<readonly string[]> {
   const status = JSON.parse(await rbd('status', `${POOL}/${image}`, '--format', 'json')) as {
-    watchers: readonly unknown[];
+    watchers: readonly { address: string }[];
   };
-  return status.watchers.length;
+  return status.watchers.map(({ address }) => address);
+}
+
+export async function countWatchers(image: string): Promise<number> {
+  return (await listWatchers(image)).length;
 }
 
 export const context = (signal?: AbortSignal): Context =>
@@ -171,7 +177,8 @@ export function useNode(): TestNode {
     },
     start,
     async createVolume(size, features = FEATURES) {
-      const image = `node-test-${images.length}-${process.pid}`;
+      // Guests that run side by side have the same process IDs.
+      const image = `node-test-${images.length}-${randomBytes(4).toString('hex')}`;
       images.push(image);
       await rbd('create', `${POOL}/${image}`, '--size', size, '--image-feature', features);
       const volume = volumeOf(image);
