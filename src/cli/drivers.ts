@@ -133,7 +133,7 @@ function planRbd(endpoint: string, options: ServeOptions, environment: Environme
   const node = options.servesNode ? { node: createRbdNode({ ...environment, stateDir, mapper }) } : {};
   const plan = { name: options.rbdDriverName, endpoint, background: [], ...node };
   if (!options.servesController) return plan;
-  const controller = createRbdController({ ...environment, log });
+  const controller = createRbdController({ ...environment, log, limits: options.rbdLimits });
   const execStream = createExecStream(environment.execOptions);
   const snapshotMetadata = createRbdChangedBlocks({ ...environment, execStream });
   const countWork = () => controller.countWork();

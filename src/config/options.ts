@@ -2,122 +2,9 @@ import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { DriverError } from '../model/errors.ts';
 import { parseDuration } from './clusters.ts';
-
-/** One setting of `serve`: a flag, an environment variable, and what a person has to know of it. */
-export interface OptionDescription {
-  readonly flag: string;
-  /** What stands for the value in `--help`. */
-  readonly placeholder: string;
-  readonly fallback: string;
-  /** Absent: any text is valid. */
-  readonly choices?: readonly string[];
-  readonly help: string;
-}
+import { OPTIONS, type OptionDescription } from './option-table.ts';
 
 const ENVIRONMENT_PREFIX = 'CSI_DRIVER_CEPH_';
-
-/** Every setting; docs/options.md is held against this table by a test. */
-export const OPTIONS = {
-  role: {
-    flag: 'role',
-    placeholder: 'ROLE',
-    fallback: 'all',
-    choices: ['controller', 'node', 'all'],
-    help: 'Which CSI services to serve: the controller (Deployment), the node (DaemonSet), or both.',
-  },
-  rbdEndpoint: {
-    flag: 'rbd-endpoint',
-    placeholder: 'URL',
-    fallback: '',
-    help: 'Socket of the RBD driver, unix:///path or tcp://host:port. Empty: no RBD driver.',
-  },
-  cephfsEndpoint: {
-    flag: 'cephfs-endpoint',
-    placeholder: 'URL',
-    fallback: '',
-    help: 'Socket of the CephFS driver, unix:///path or tcp://host:port. Empty: no CephFS driver.',
-  },
-  rbdDriverName: {
-    flag: 'rbd-driver-name',
-    placeholder: 'NAME',
-    fallback: 'rbd.csi-driver-ceph.io',
-    help: 'Name of the RBD driver: the provisioner of its StorageClasses.',
-  },
-  cephfsDriverName: {
-    flag: 'cephfs-driver-name',
-    placeholder: 'NAME',
-    fallback: 'cephfs.csi-driver-ceph.io',
-    help: 'Name of the CephFS driver: the provisioner of its StorageClasses.',
-  },
-  clustersFile: {
-    flag: 'clusters-file',
-    placeholder: 'FILE',
-    fallback: '/etc/csi-driver-ceph/config.json',
-    help: 'The Ceph clusters: JSON in the format of ceph-csi-config. Read again when it changes.',
-  },
-  credentialsDir: {
-    flag: 'credentials-dir',
-    placeholder: 'DIR',
-    fallback: '',
-    help:
-      'Credentials of the driver itself: DIR/<clusterID>/userID and userKey. Listing, capacity and the ' +
-      'resumption of purges need them. Empty: none.',
-  },
-  nodeId: {
-    flag: 'node-id',
-    placeholder: 'NAME',
-    fallback: '',
-    help: "Name of this node, as Kubernetes knows it. Empty: the machine's host name.",
-  },
-  stateDir: {
-    flag: 'state-dir',
-    placeholder: 'DIR',
-    fallback: '/var/lib/csi-driver-ceph',
-    help: 'Where the node keeps the sockets and mount points of userspace exports.',
-  },
-  cephTransport: {
-    flag: 'ceph-transport',
-    placeholder: 'TRANSPORT',
-    fallback: 'auto',
-    choices: ['auto', 'session', 'process'],
-    help:
-      "How the controller has Ceph's commands run: over connections that stay open (session), each in a process of " +
-      'its own, or auto: by processes only what connections cannot do, or where they cannot work.',
-  },
-  mapper: {
-    flag: 'mapper',
-    placeholder: 'MAPPER',
-    fallback: 'auto',
-    choices: ['auto', 'krbd', 'nbd', 'fuse'],
-    help: 'How RBD images become devices where the StorageClass names no mounter; auto: the first that works here.',
-  },
-  mounter: {
-    flag: 'mounter',
-    placeholder: 'MOUNTER',
-    fallback: 'auto',
-    choices: ['auto', 'kernel', 'fuse'],
-    help: 'How CephFS is mounted where the StorageClass names no mounter; auto: the first that works here.',
-  },
-  drainTimeout: {
-    flag: 'drain-timeout',
-    placeholder: 'DURATION',
-    fallback: '25s',
-    help: 'How long calls in flight may go on after SIGTERM, for example 25s.',
-  },
-  metricsAddress: {
-    flag: 'metrics-address',
-    placeholder: 'HOST:PORT',
-    fallback: '',
-    help: 'Where to serve metrics for Prometheus at /metrics, for example :9090 for all addresses. Empty: nowhere.',
-  },
-  logLevel: {
-    flag: 'log-level',
-    placeholder: 'LEVEL',
-    fallback: 'info',
-    choices: ['error', 'warn', 'info', 'debug'],
-    help: 'What is logged: info has a line for each call, debug each program and request, too.',
-  },
-} as const satisfies Record<string, OptionDescription>;
 
 export type OptionName = keyof typeof OPTIONS;
 const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
@@ -144,6 +31,13 @@ export interface ServeOptions {
   readonly cephTransport: 'auto' | 'session' | 'process';
   readonly mapper: 'auto' | 'krbd' | 'nbd' | 'fuse';
   readonly mounter: 'auto' | 'kernel' | 'fuse';
+  /** How far images may grow into each other; see `RbdLimits`. */
+  readonly rbdLimits: {
+    readonly comfortableDepth: number;
+    readonly mostDepth: number;
+    readonly comfortableSnapshots: number;
+    readonly mostSnapshots: number;
+  };
   /** Milliseconds. */
   readonly drainTimeout: number;
   /** Absent: no metrics. */
@@ -154,6 +48,8 @@ export interface ServeOptions {
 export function environmentVariableOf(option: OptionDescription): string {
   return `${ENVIRONMENT_PREFIX}${option.flag.toUpperCase().replaceAll('-', '_')}`;
 }
+
+type Settings = Readonly<Record<OptionName, string>>;
 
 function readFlags(argv: readonly string[]): Partial<Record<string, string>> {
   const options = Object.fromEntries(
@@ -168,7 +64,7 @@ function readFlags(argv: readonly string[]): Partial<Record<string, string>> {
   }
 }
 
-function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): Record<OptionName, string> {
+function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): Settings {
   const flags = readFlags(argv);
   const entries = OPTION_NAMES.map(name => {
     const option: OptionDescription = OPTIONS[name];
@@ -181,7 +77,7 @@ function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): Record<O
     }
     return [name, value] as const;
   });
-  return Object.fromEntries(entries) as Record<OptionName, string>;
+  return Object.fromEntries(entries) as Settings;
 }
 
 function requireEndpoint(flag: string, value: string): string | undefined {
@@ -215,6 +111,36 @@ function requireDriverName(flag: string, value: string): string {
   );
 }
 
+function requireCount(flag: string, value: string): number {
+  if (/^[1-9][0-9]{0,4}$/.test(value)) return Number(value);
+  throw new DriverError('invalid-argument', `--${flag}: "${value}" is not a whole number from 1 to 99999`);
+}
+
+/** @throws DriverError `invalid-argument` when the soft limit is above the hard one. */
+function requireLimits(soft: OptionName, hard: OptionName, settings: Settings): readonly [number, number] {
+  const [{ flag: softFlag }, { flag: hardFlag }] = [OPTIONS[soft], OPTIONS[hard]];
+  const limits = [requireCount(softFlag, settings[soft]), requireCount(hardFlag, settings[hard])] as const;
+  if (limits[0] <= limits[1]) return limits;
+  throw new DriverError(
+    'invalid-argument',
+    `--${softFlag}: "${settings[soft]}" is more than --${hardFlag} "${settings[hard]}"`,
+  );
+}
+
+function parseRbdLimits(settings: Settings): ServeOptions['rbdLimits'] {
+  const [comfortableDepth, mostDepth] = requireLimits(
+    'rbdSoftMaxCloneDepth',
+    'rbdHardMaxCloneDepth',
+    settings,
+  );
+  const [comfortableSnapshots, mostSnapshots] = requireLimits(
+    'rbdSoftMaxSnapshots',
+    'rbdHardMaxSnapshots',
+    settings,
+  );
+  return { comfortableDepth, mostDepth, comfortableSnapshots, mostSnapshots };
+}
+
 /**
  * The settings from flags, then environment variables, then defaults.
  * @param argv what stands behind `serve`.
@@ -245,6 +171,7 @@ export function parseServeOptions(argv: readonly string[], env: NodeJS.ProcessEn
     cephTransport: settings.cephTransport as ServeOptions['cephTransport'],
     mapper: settings.mapper as ServeOptions['mapper'],
     mounter: settings.mounter as ServeOptions['mounter'],
+    rbdLimits: parseRbdLimits(settings),
     drainTimeout: parseDuration(settings.drainTimeout, '--drain-timeout'),
     ...(metricsAddress === undefined ? {} : { metricsAddress }),
     logLevel: settings.logLevel as ServeOptions['logLevel'],

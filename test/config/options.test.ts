@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  OPTIONS,
-  describeOptions,
-  environmentVariableOf,
-  parseServeOptions,
-} from '../../src/config/options.ts';
+import { OPTIONS } from '../../src/config/option-table.ts';
+import { describeOptions, environmentVariableOf, parseServeOptions } from '../../src/config/options.ts';
 
 const endpoint = ['--rbd-endpoint', 'unix:///csi/csi.sock'];
 
@@ -22,6 +18,7 @@ describe('the settings of serve', () => {
       cephTransport: 'auto',
       mapper: 'auto',
       mounter: 'auto',
+      rbdLimits: { comfortableDepth: 4, mostDepth: 12, comfortableSnapshots: 200, mostSnapshots: 450 },
       drainTimeout: 25_000,
       logLevel: 'info',
     });
@@ -56,6 +53,11 @@ describe('the settings of serve', () => {
     [[], /give --rbd-endpoint, --cephfs-endpoint, or both/],
     [['--rbd-endpoint', '/csi.sock'], /--rbd-endpoint: "\/csi.sock" is neither unix:\/\/\/path nor/],
     [[...endpoint, '--cephfs-endpoint', 'unix:///csi/csi.sock'], /have to differ/],
+    [[...endpoint, '--rbd-soft-max-snapshots', '0'], /"0" is not a whole number from 1/],
+    [
+      [...endpoint, '--rbd-soft-max-clone-depth', '13'],
+      /--rbd-soft-max-clone-depth: "13" is more than --rbd-hard-max-clone-depth "12"/,
+    ],
     [[...endpoint, '--role', 'both'], /--role: "both" is not one of controller, node, all/],
     [[...endpoint, '--rbd-driver-name', 'a_b'], /--rbd-driver-name: "a_b" is not a driver name/],
     [[...endpoint, '--drain-timeout', 'long'], /--drain-timeout: "long" is not a duration/],

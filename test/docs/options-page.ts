@@ -1,5 +1,6 @@
 import { format, resolveConfig } from 'prettier';
-import { environmentVariableOf, OPTIONS, type OptionDescription } from '../../src/config/options.ts';
+import { OPTIONS, type OptionDescription } from '../../src/config/option-table.ts';
+import { environmentVariableOf } from '../../src/config/options.ts';
 
 const INTRODUCTION = `# Options of \`csi-driver-ceph serve\`
 
