@@ -62,6 +62,16 @@ describe('a CephFS volume', () => {
     await expect(namespace.exec('reader', 'touch', '/data/other')).rejects.toThrow('Read-only file system');
   });
 
+  test("can be written to by a user of the Pod's fsGroup", async () => {
+    await namespace.apply(
+      createClaim('grouped', { storageClass: 'cephfs', accessMode: 'ReadWriteMany' }),
+      createPod('grouped', { claim: 'grouped', fsGroup: 2000 }),
+    );
+    await namespace.waitForPod('grouped');
+    await namespace.exec('grouped', 'touch', '/data/file');
+    expect(await namespace.exec('grouped', 'stat', '-c', '%u %g', '/data/file')).toBe('1000 2000\n');
+  });
+
   test('goes with its claim', async () => {
     await namespace.apply(createClaim('deleted', { storageClass: 'cephfs', accessMode: 'ReadWriteMany' }));
     const { persistentVolume } = await namespace.waitForVolume('deleted');

@@ -68,6 +68,13 @@ describe('other RBD volumes', () => {
     expect(await namespace.exec('growing', 'cat', '/data/file')).toBe('kept\n');
   });
 
+  test("a user of the Pod's fsGroup can write to a volume", async () => {
+    await namespace.apply(createClaim('grouped'), createPod('grouped', { claim: 'grouped', fsGroup: 2000 }));
+    await namespace.waitForPod('grouped');
+    await namespace.exec('grouped', 'touch', '/data/file');
+    expect(await namespace.exec('grouped', 'stat', '-c', '%u %g', '/data/file')).toBe('1000 2000\n');
+  });
+
   test('a raw block device keeps its data when the Pod is made anew', async () => {
     const writer = createPod('block', { claim: 'block', device: '/dev/data' });
     await namespace.apply(createClaim('block', { volumeMode: 'Block' }), writer);

@@ -28,10 +28,15 @@ export interface PodOptions {
   /** The device's path in the Pod, for a raw block volume. Without it the volume is mounted at /data. */
   readonly device?: string;
   readonly readOnly?: boolean;
+  /** Runs as a user who is not root, with this group as one more. */
+  readonly fsGroup?: number;
 }
 
 /** A Pod that does nothing: the test runs commands in it. */
-export function createPod(name: string, { claim, device, readOnly = false }: PodOptions): object {
+export function createPod(name: string, options: PodOptions): object {
+  const { claim, device, readOnly = false, fsGroup } = options;
+  const user =
+    fsGroup === undefined ? {} : { securityContext: { runAsUser: 1000, runAsGroup: 1000, fsGroup } };
   const use =
     device === undefined
       ? { volumeMounts: [{ name: 'data', mountPath: '/data', readOnly }] }
@@ -41,6 +46,7 @@ export function createPod(name: string, { claim, device, readOnly = false }: Pod
     kind: 'Pod',
     metadata: { name },
     spec: {
+      ...user,
       containers: [{ name: 'main', image: BUSYBOX_IMAGE, command: ['sleep', 'infinity'], ...use }],
       volumes: [{ name: 'data', persistentVolumeClaim: { claimName: claim } }],
     },
