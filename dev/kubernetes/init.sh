@@ -7,6 +7,21 @@ for hierarchy in /sys/fs/cgroup/*; do
   [ ! -d "$hierarchy/$CONTROL_GROUP" ] || echo 0 >"$hierarchy/$CONTROL_GROUP/system/cgroup.procs"
 done
 
+# A copy of a mount keeps its file system in use, and its daemon alive, after the machine has unmounted it: of the
+# mounts that were copied into this namespace, only those stay on which something that the node needs lies.
+is_needed() {
+  case $1 in / | /proc | /proc/* | /sys | /sys/* | /dev | /dev/*) return 0 ;; esac
+  for path in "$DIRECTORY" "$IMAGE_STORE" /etc /usr /var/lib; do
+    case $path/ in "$1"/*) return 0 ;; esac
+  done
+  return 1
+}
+tac /proc/self/mountinfo | while read -r _ _ _ _ path _; do
+  mount_point=$(printf '%b' "$path")
+  # One may have gone with the one that it was mounted on.
+  is_needed "$mount_point" || umount --lazy --no-canonicalize "$mount_point" 2>/dev/null || :
+done
+
 hostname "$NODE_NAME"
 ip link set lo up
 
