@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseClusters } from '../../src/config/clusters.ts';
 import { parseServeOptions } from '../../src/config/options.ts';
+import { createMetrics } from '../../src/metrics/metrics.ts';
 import type { Container, KubernetesObject, PodSpec } from './helm.ts';
 import {
   CHART,
@@ -118,20 +119,34 @@ describe.skipIf(SKIPS)('the chart', () => {
     expect(chart).toMatchObject({ version, appVersion: version });
   });
 
-  test('scrapes ports that the controller has', async () => {
+  test.each(['controller', 'node'] as const)('scrapes all ports with metrics of the %s', async component => {
     const objects = await renderObjects(everything);
-    const { containers } = podsOf(objects).controller;
-    const serving = containers
-      .flatMap(container => container.ports ?? [])
-      .filter(port => port.name !== 'healthz');
-    const service = objects.find(object => object.kind === 'Service')?.spec?.ports ?? [];
+    const notMetrics = ['healthz', 'blocks-grpc'];
+    const serving = podsOf(objects)
+      [component].containers.flatMap(container => container.ports ?? [])
+      .filter(port => !notMetrics.includes(port.name));
+    const service = objects.find(({ kind, metadata }) => {
+      return kind === 'Service' && metadata.name.endsWith(`${component}-metrics`);
+    });
     const byName = (one: { name: string }, other: { name: string }) => one.name.localeCompare(other.name);
-    expect(service.toSorted(byName)).toEqual(
+    expect((service?.spec?.ports ?? []).toSorted(byName)).toEqual(
       serving
         .map(port => ({ name: port.name, port: port.containerPort, targetPort: port.name }))
         .sort(byName),
     );
-    expect(serving.length).toBe(10);
+    expect(serving.length).toBe(component === 'node' ? 1 : 12);
+  });
+
+  test('alerts on metrics that the driver has', async () => {
+    const rules = (await renderObjects(everything)).find(({ kind }) => kind === 'PrometheusRule');
+    const used = JSON.stringify(rules).match(/csi_driver_ceph_\w+/g) ?? [];
+    const metrics = createMetrics({ version: '1', role: 'all' });
+    metrics.observeCall('rbd', 'NodeStageVolume', 'OK', 1);
+    const idle = { locksHeld: 0, callsJoined: 0, oldestLockSeconds: 0 };
+    metrics.watchDriver('rbd', () => ({ ...idle, purgesPending: 0, flatteningsPending: 0 }));
+    const served = (await metrics.render()).split('\n').map(line => /^\w+/.exec(line)?.[0]);
+    expect(new Set(used).size).toBe(3);
+    expect(served).toEqual(expect.arrayContaining(used));
   });
 
   test('lets the controller read secrets in the named namespaces only', async () => {
@@ -204,6 +219,16 @@ describe.skipIf(SKIPS)('the chart', () => {
       'credentials of an unknown cluster',
       'clusters[0].clusterID=a,clusters[0].monitors[0]=b,driverCredentials[0].clusterID=c,driverCredentials[0].secretName=d',
       'clusterID "c" is none of clusters (a)',
+    ],
+    [
+      'group snapshots without their switch',
+      'volumeGroupSnapshotClasses[0].name=a,volumeGroupSnapshotClasses[0].driver=rbd,volumeGroupSnapshotClasses[0].clusterID=b,volumeGroupSnapshotClasses[0].secret.name=c',
+      'volumeGroupSnapshotClasses need sidecars.snapshotter.groupSnapshots',
+    ],
+    [
+      'snapshot metadata without a certificate',
+      'sidecars.snapshotMetadata.enabled=true',
+      'sidecars.snapshotMetadata.tlsSecretName and sidecars.snapshotMetadata.caCert',
     ],
     ['a socket with too long a path', `kubeletDir=/${'k'.repeat(70)}`, "a socket's path has at most 107"],
   ])('refuses %s', async (_, setting, message) => {

@@ -91,7 +91,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- fail (printf "kubeletDir and %s.driverName make the socket %q of %d bytes: a socket's path has at most 107" $kind $socket (len $socket)) }}
 {{- end }}
 {{- end }}
-{{- range $list := list "storageClasses" "volumeSnapshotClasses" "volumeAttributesClasses" }}
+{{- $snapshotter := .Values.sidecars.snapshotter }}
+{{- if and $snapshotter.groupSnapshots (not $snapshotter.enabled) }}
+{{- fail "sidecars.snapshotter.groupSnapshots needs sidecars.snapshotter.enabled" }}
+{{- end }}
+{{- if and .Values.volumeGroupSnapshotClasses (not $snapshotter.groupSnapshots) }}
+{{- fail "volumeGroupSnapshotClasses need sidecars.snapshotter.groupSnapshots" }}
+{{- end }}
+{{- with .Values.sidecars.snapshotMetadata }}
+{{- if and .enabled (not (and $.Values.rbd.enabled $snapshotter.enabled .tlsSecretName .caCert)) }}
+{{- fail "sidecars.snapshotMetadata.enabled needs rbd.enabled, sidecars.snapshotter.enabled, sidecars.snapshotMetadata.tlsSecretName and sidecars.snapshotMetadata.caCert" }}
+{{- end }}
+{{- end }}
+{{- range $list := list "storageClasses" "volumeSnapshotClasses" "volumeGroupSnapshotClasses" "volumeAttributesClasses" }}
 {{- range $class := index $.Values $list }}
 {{- if not (index $.Values $class.driver).enabled }}
 {{- fail (printf "%s: %q is of the driver %s, which is not enabled" $list $class.name $class.driver) }}
@@ -100,7 +112,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- $clusterIds := list }}
 {{- range .Values.clusters }}{{ $clusterIds = append $clusterIds .clusterID }}{{ end }}
-{{- range $list := list "storageClasses" "volumeSnapshotClasses" "driverCredentials" }}
+{{- range $list := list "storageClasses" "volumeSnapshotClasses" "volumeGroupSnapshotClasses" "driverCredentials" }}
 {{- range $entry := index $.Values $list }}
 {{- if and $clusterIds (not (has $entry.clusterID $clusterIds)) }}
 {{- fail (printf "%s: clusterID %q is none of clusters (%s)" $list $entry.clusterID (join ", " $clusterIds)) }}

@@ -66,11 +66,38 @@ seccompProfile: { type: RuntimeDefault }
 {{- /* Volumes grow while they are in use, so the resizer has no need to watch the cluster's Pods. */ -}}
 {{- include "ceph.sidecar" (dict "root" $root "driver" $driver "name" "resizer" "portName" "resize" "port" 8083 "values" $sidecars.resizer "args" (list $timeout "--handle-volume-inuse-error=false")) }}
 {{- if $sidecars.snapshotter.enabled }}
-{{- include "ceph.sidecar" (dict "root" $root "driver" $driver "name" "snapshotter" "portName" "snap" "port" 8084 "values" $sidecars.snapshotter "args" (list $timeout "--extra-create-metadata" "--feature-gates=CSIVolumeGroupSnapshot=false")) }}
+{{- include "ceph.sidecar" (dict "root" $root "driver" $driver "name" "snapshotter" "portName" "snap" "port" 8084 "values" $sidecars.snapshotter "args" (list $timeout "--extra-create-metadata" (printf "--feature-gates=CSIVolumeGroupSnapshot=%v" $sidecars.snapshotter.groupSnapshots))) }}
 {{- end }}
 {{- if $sidecars.healthMonitor.enabled }}
 {{- include "ceph.sidecar" (dict "root" $root "driver" $driver "name" "health-monitor" "portName" "health" "port" 8085 "values" $sidecars.healthMonitor "args" (list $timeout)) }}
 {{- end }}
+{{- end }}
+
+{{- /* Answers backup programs over the network, on behalf of whoever their token says. The RBD driver alone has such a service. */ -}}
+{{- define "ceph.snapshotMetadata" -}}
+{{- $values := .Values.sidecars.snapshotMetadata }}
+- name: rbd-snapshot-metadata
+  image: {{ $values.image.repository }}:{{ $values.image.tag }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  args:
+    - --csi-address=/csi/rbd.sock
+    - --tls-cert=/certificates/tls.crt
+    - --tls-key=/certificates/tls.key
+    - --port=50051
+    - --http-endpoint=:8086
+    {{- range $values.extraArgs }}
+    - {{ . | quote }}
+    {{- end }}
+  ports:
+    - { name: rbd-blocks, containerPort: 8086 }
+    - { name: blocks-grpc, containerPort: 50051 }
+  readinessProbe:
+    httpGet: { path: /health, port: rbd-blocks }
+  securityContext: {{- include "ceph.restricted" . | nindent 4 }}
+  resources: {{- toYaml .Values.sidecars.resources | nindent 4 }}
+  volumeMounts:
+    - { name: sockets, mountPath: /csi }
+    - { name: certificates, mountPath: /certificates, readOnly: true }
 {{- end }}
 
 {{- /*
