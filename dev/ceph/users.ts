@@ -52,6 +52,19 @@ export const CSI_USERS = {
   },
 } as const satisfies Record<string, { userId: string; capabilities: Capabilities }>;
 
+/**
+ * For classes with `backingSnapshot` alone: the files of a deleted volume's snapshot are below no path that a capability
+ * could name. docs/users.md tells of it, too; the tests that need it make it.
+ */
+export const VIEW_READER = {
+  userId: 'csi-cephfs-reader',
+  capabilities: {
+    mon: `allow r fsname=${FILE_SYSTEM}`,
+    mds: `allow r fsname=${FILE_SYSTEM}`,
+    osd: `allow r tag cephfs data=${FILE_SYSTEM}`,
+  },
+} as const satisfies { userId: string; capabilities: Capabilities };
+
 /** What Ceph's own documentation gives an administrator and each kind of daemon. */
 export const ENTITY_CAPABILITIES = {
   'mon.': { mon: 'allow *' },

@@ -4,18 +4,20 @@ import type { Connection } from './connection.ts';
 
 /** Exit codes of Ceph's programs are errno values. */
 export const ENOENT = 2;
+export const EAGAIN = 11;
 export const EBUSY = 16;
 export const EEXIST = 17;
+export const EINVAL = 22;
 export const ENOTEMPTY = 39;
 
 const KINDS: Readonly<Partial<Record<number, ErrorKind>>> = {
   1: 'permission-denied',
   [ENOENT]: 'not-found',
-  11: 'aborted',
+  [EAGAIN]: 'aborted',
   13: 'permission-denied',
   [EBUSY]: 'failed-precondition',
   [EEXIST]: 'already-exists',
-  22: 'invalid-argument',
+  [EINVAL]: 'invalid-argument',
   28: 'resource-exhausted',
   30: 'failed-precondition',
   [ENOTEMPTY]: 'failed-precondition',

@@ -6,11 +6,9 @@ import {
   type ClusterAccess,
   type ClusterCommand,
 } from './ceph-command.ts';
-import { EEXIST, ENOENT, failureOf, parseOutput } from './failure.ts';
+import { EAGAIN, EEXIST, EINVAL, ENOENT, failureOf, parseOutput } from './failure.ts';
 import { parseNames, printPlace, subvolumeArguments, type SubvolumePlace } from './fs-subvolume.ts';
 
-const EAGAIN = 11;
-const EINVAL = 22;
 const EOPNOTSUPP = 95;
 
 /** Where a snapshot is. */

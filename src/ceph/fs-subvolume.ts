@@ -9,9 +9,7 @@ import {
   type ClusterAccess,
   type ClusterCommand,
 } from './ceph-command.ts';
-import { ENOENT, ENOTEMPTY, failureOf, parseOutput } from './failure.ts';
-
-const EAGAIN = 11;
+import { EAGAIN, ENOENT, ENOTEMPTY, failureOf, parseOutput } from './failure.ts';
 
 /** Where a subvolume is. */
 export type SubvolumePlace = Pick<CephfsVolumeHandle, 'fsName' | 'group' | 'subvolume'>;
@@ -104,7 +102,8 @@ export async function readSubvolume(place: SubvolumePlace, access: ClusterAccess
 }
 
 export interface SubvolumeCreation extends SubvolumePlace {
-  readonly sizeBytes: bigint;
+  /** The quota; absent: none. */
+  readonly sizeBytes?: bigint;
   /** Data pool for its files; absent: the file system's first. */
   readonly pool?: string;
 }
@@ -124,7 +123,7 @@ export async function createSubvolume(creation: SubvolumeCreation, access: Clust
   const { sizeBytes, pool } = creation;
   const args = {
     ...subvolumeArguments(creation),
-    size: Number(sizeBytes),
+    ...(sizeBytes === undefined ? {} : { size: Number(sizeBytes) }),
     ...(pool === undefined ? {} : { pool_layout: pool }),
   };
   const command: ClusterCommand = { target: 'mgr', prefix: 'fs subvolume create', args };

@@ -12,6 +12,21 @@ export function describeUnsupported(capabilities: readonly VolumeCapability[]): 
   return 'CephFS volumes are file systems: access_type block is not possible, mount is';
 }
 
+/** @throws DriverError `invalid-argument` unless nobody is to write: for views of snapshots. */
+export function requireReaders(capabilities: readonly VolumeCapability[]): void {
+  const writer = capabilities.find(({ mode }) => !isReaderOnly(mode));
+  if (writer === undefined) return;
+  throw new DriverError('invalid-argument', `volume_capabilities: ${describeWriter(writer)}`);
+}
+
+/** Why a view of a snapshot cannot be used with a mode that writes. */
+export function describeWriter({ mode }: Pick<VolumeCapability, 'mode'>): string {
+  return (
+    `access mode ${mode} is not possible for a view of a snapshot (backingSnapshot), which can only be read; ` +
+    'ask for multi-node-reader-only (ReadOnlyMany)'
+  );
+}
+
 /** @throws DriverError `invalid-argument` for what CephFS cannot do. */
 export function requireSupported(capabilities: readonly VolumeCapability[]): void {
   const why = describeUnsupported(capabilities);

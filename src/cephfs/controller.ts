@@ -8,7 +8,7 @@ import { encodeVolumeHandle } from '../model/handle.ts';
 import type { Environment } from './environment.ts';
 import { getCapacity, getVolume, listSnapshotPage, listVolumes } from './listing.ts';
 import { createSnapshot, deleteSnapshot, getSnapshot } from './snapshots.ts';
-import { deleteVolume, expandVolume, validateVolume } from './volume-changes.ts';
+import { deleteVolume, expandVolume, modifyVolume, validateVolume } from './volume-changes.ts';
 import { createVolume, locateVolume } from './volume-creation.ts';
 
 export interface CephfsControllerDependencies {
@@ -17,7 +17,7 @@ export interface CephfsControllerDependencies {
   readonly log: Log;
   /** The driver's own user at each cluster: listing and capacity need it. */
   readonly ownCredentials?: CredentialSource;
-  /** How clusters run commands; default: over connections that stay open, else a `ceph` process for each. */
+  /** How clusters run commands; default: a `ceph` process for each. */
   readonly runCommands?: CommandRunner;
 }
 
@@ -55,6 +55,7 @@ export function createCephfsController(dependencies: CephfsControllerDependencie
     deleteVolume: (volume, context) => deleteVolume(volume, environment, context),
     validateVolume: (request, context) => validateVolume(request, environment, context),
     expandVolume: (request, context) => expandVolume(request, environment, context),
+    modifyVolume: (request, context) => modifyVolume(request, environment, context),
     createSnapshot: (spec, context) => createSnapshot(spec, environment, context),
     deleteSnapshot: (snapshot, context) => deleteSnapshot(snapshot, environment, context),
     getSnapshot: (snapshot, context) => getSnapshot(snapshot, environment, context),

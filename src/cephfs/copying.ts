@@ -4,6 +4,7 @@ import type { ClusterAccess } from '../ceph/ceph-command.ts';
 import {
   cancelClone,
   ensureSnapshot,
+  printSnapshotPlace,
   readCloneStatus,
   removeSnapshot,
   startClone,
@@ -12,6 +13,7 @@ import {
 } from '../ceph/fs-snapshot.ts';
 import { printPlace, removeSubvolume, type SubvolumePlace } from '../ceph/fs-subvolume.ts';
 import { DriverError } from '../model/errors.ts';
+import type { Source } from './volume-source.ts';
 
 /** Snapshots by this prefix are the driver's own, of a volume that is being cloned. */
 const TEMPORARY_PREFIX = 'csi-clone-';
@@ -19,10 +21,11 @@ const TEMPORARY_PREFIX = 'csi-clone-';
 const PATIENCE = 30_000;
 const POLL_INTERVAL = 400;
 
-/** What a volume is copied from. */
-export type CopySource =
-  | { readonly type: 'snapshot'; readonly place: SnapshotPlace }
-  | { readonly type: 'volume'; readonly place: SubvolumePlace };
+/** A copy, begun or to be begun. */
+export interface Copy {
+  readonly source: Source;
+  readonly target: SubvolumePlace;
+}
 
 export function isTemporarySnapshot(name: string): boolean {
   return name.startsWith(TEMPORARY_PREFIX);
@@ -43,26 +46,45 @@ function describeProgress(target: SubvolumePlace, status: CloneStatus | undefine
   );
 }
 
+/** The snapshot that is copied: of a volume, one that is made for it. */
+function snapshotOf({ source, target }: Copy): SnapshotPlace {
+  return source.type === 'snapshot' ? source.place : temporarySnapshot(source.place, target);
+}
+
 /** Begins the copy. For a volume, first makes the snapshot that is copied. */
 export async function beginCopy(
-  request: { readonly source: CopySource; readonly target: SubvolumePlace; readonly pool?: string },
+  request: Copy & { readonly pool?: string },
   access: ClusterAccess,
 ): Promise<void> {
   const { source, target, pool } = request;
-  const snapshot = source.type === 'snapshot' ? source.place : temporarySnapshot(source.place, target);
+  const snapshot = snapshotOf(request);
   if (source.type === 'volume') await ensureSnapshot(snapshot, access);
   await startClone({ source: snapshot, target, ...(pool === undefined ? {} : { pool }) }, access);
 }
 
+/** @throws DriverError `already-exists` when something else is copied to the target. */
+function requireSame(copy: Copy, present: SnapshotPlace | undefined): void {
+  if (present === undefined) return;
+  const { group, subvolume, snapshot } = snapshotOf(copy);
+  if (present.group === group && present.subvolume === subvolume && present.snapshot === snapshot) return;
+  throw new DriverError(
+    'already-exists',
+    `name: ${printPlace(copy.target)} exists already, and is being copied from ${printSnapshotPlace(present)}`,
+  );
+}
+
 /**
  * Waits a little for a copy to be complete. A failed one is removed, for the next call to begin anew.
- * @throws DriverError `aborted` with the progress while it goes on or after it failed.
+ * @throws DriverError `aborted` with the progress while it goes on or after it failed, `already-exists` when it is
+ *   a copy of something else.
  */
-export async function awaitCopy(target: SubvolumePlace, access: ClusterAccess): Promise<void> {
+export async function awaitCopy(copy: Copy, access: ClusterAccess): Promise<void> {
+  const { target } = copy;
   const end = performance.now() + PATIENCE;
   for (;;) {
     const status = await readCloneStatus(target, access);
     if (status?.state === 'complete') return;
+    requireSame(copy, status?.source);
     if (status?.state === 'failed' || status?.state === 'canceled') {
       await removeSubvolume(target, { force: true }, access);
       throw new DriverError(
@@ -77,11 +99,7 @@ export async function awaitCopy(target: SubvolumePlace, access: ClusterAccess): 
 }
 
 /** Takes away the snapshot by which a volume was cloned; `busy` is left to the next call that passes here. */
-export async function finishCopy(
-  source: CopySource,
-  target: SubvolumePlace,
-  access: ClusterAccess,
-): Promise<void> {
+export async function finishCopy({ source, target }: Copy, access: ClusterAccess): Promise<void> {
   if (source.type === 'volume') await removeSnapshot(temporarySnapshot(source.place, target), access);
 }
 

@@ -4,7 +4,14 @@ import type { Context } from '../model/call.ts';
 import type { Capacity, CapacityQuery, SnapshotQuery } from '../model/controller-backend.ts';
 import { decodeSnapshotHandle, decodeVolumeHandle, encodeVolumeHandle } from '../model/handle.ts';
 import type { CephfsVolumeHandle } from '../model/handle.ts';
-import type { Page, PageRequest, Snapshot, VolumeCondition, VolumeStatus } from '../model/volume.ts';
+import type {
+  Page,
+  PageRequest,
+  Parameters,
+  Snapshot,
+  VolumeCondition,
+  VolumeStatus,
+} from '../model/volume.ts';
 import { describeUnsupported } from './capabilities.ts';
 import { openCluster, openOwnCluster, requireOwnCluster, type Environment } from './environment.ts';
 import {
@@ -16,10 +23,11 @@ import {
   type Found,
   type OpenCluster,
 } from './inventory.ts';
+import { isView } from './names.ts';
 import { parseCapacityParameters } from './parameters.ts';
 import { findSnapshot } from './snapshots.ts';
 import { requireHandle } from './volume-changes.ts';
-import { SIZE_UNIT } from './volume-creation.ts';
+import { SIZE_UNIT } from './creation.ts';
 import { writeVolumeContext } from './volume-context.ts';
 
 function ownClusters(environment: Environment, context: Context): readonly OpenCluster[] {
@@ -43,6 +51,11 @@ function createConditionReader(): (found: Found<CephfsVolumeHandle>) => Promise<
   };
 }
 
+/** What is known of a volume's context without its class. The snapshot that a view shows is known to its creator. */
+function contextOf({ subvolume }: CephfsVolumeHandle, path: string): Parameters {
+  return isView(subvolume) ? {} : writeVolumeContext({}, { path });
+}
+
 /** A volume's size and health. @throws DriverError `not-found` */
 export async function getVolume(
   volumeId: string,
@@ -53,7 +66,7 @@ export async function getVolume(
   const access = requireOwnCluster(environment.clusters.find(handle.clusterId), environment, context);
   const { quotaBytes, path } = await requireSubvolume(handle, 'volume_id', access);
   const condition = await createConditionReader()({ handle, access });
-  const volume = { volumeId, capacityBytes: quotaBytes ?? 0n, context: writeVolumeContext({}, path) };
+  const volume = { volumeId, capacityBytes: quotaBytes ?? 0n, context: contextOf(handle, path) };
   return { volume, condition };
 }
 
@@ -71,7 +84,7 @@ export async function listVolumes(
     const volume = {
       volumeId: encodeVolumeHandle(item.handle),
       capacityBytes: subvolume.quotaBytes ?? 0n,
-      context: writeVolumeContext({}, subvolume.path),
+      context: contextOf(item.handle, subvolume.path),
     };
     return { volume, condition: await readCondition(item) };
   };

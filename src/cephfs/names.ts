@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto';
 import { isErrorOfKind } from '../model/errors.ts';
-import { encodeSnapshotHandle, type CephfsVolumeHandle } from '../model/handle.ts';
+import {
+  encodeSnapshotHandle,
+  encodeVolumeHandle,
+  type CephfsSnapshotHandle,
+  type CephfsVolumeHandle,
+} from '../model/handle.ts';
 import { chooseName } from '../model/name.ts';
 
 /** Where volumes are made. */
@@ -13,14 +18,19 @@ type Home = Pick<CephfsVolumeHandle, 'clusterId' | 'fsName' | 'group'>;
 const SNAPSHOT_DIGITS = 12;
 const USUAL_SNAPSHOT = `csi-snap-${'0'.repeat(SNAPSHOT_DIGITS)}`;
 
+/** Begins the names of the subvolumes that stand for views of snapshots. */
+export const VIEW_PREFIX = 'csi-view-';
+const VIEW_NAME = new RegExp(`^${VIEW_PREFIX}[0-9a-f]{${SNAPSHOT_DIGITS}}-`);
+
 /** The whole digest of a request's name, in hex. */
 export function digestOf(requestName: string): string {
   return createHash('sha256').update(requestName).digest('hex');
 }
 
-function isSnapshotPossible(home: Home, subvolume: string, snapshot: string): boolean {
+/** Whether a handle is short enough for CSI. */
+function isPossible(encode: () => string): boolean {
   try {
-    encodeSnapshotHandle({ ...home, backend: 'cephfs', subvolume, snapshot });
+    encode();
     return true;
   } catch (error) {
     if (isErrorOfKind(error, 'invalid-argument')) return false;
@@ -28,10 +38,14 @@ function isSnapshotPossible(home: Home, subvolume: string, snapshot: string): bo
   }
 }
 
-/** The subvolume of a request's `name`: readable, unless snapshots of it could not be named any more. */
+function isSnapshotPossible(home: Home, subvolume: string, snapshot: string): boolean {
+  return isPossible(() => encodeSnapshotHandle({ ...home, backend: 'cephfs', subvolume, snapshot }));
+}
+
+/** The subvolume of a request's `name`: readable, unless snapshots of it could not be named, or it reads like a view. */
 export function chooseSubvolumeName(home: Home, prefix: string, requestName: string): string {
   const readable = chooseName(prefix, requestName);
-  if (isSnapshotPossible(home, readable, USUAL_SNAPSHOT)) return readable;
+  if (isSnapshotPossible(home, readable, USUAL_SNAPSHOT) && !isView(readable)) return readable;
   return `${prefix}${digestOf(requestName).slice(0, 32)}`;
 }
 
@@ -45,4 +59,23 @@ export function chooseSnapshotName(source: CephfsVolumeHandle, prefix: string, r
 /** What is the same in the names of all snapshots that a request's `name` could ask for. */
 export function snapshotDigest(snapshot: string): string {
   return snapshot.slice(-SNAPSHOT_DIGITS);
+}
+
+/** Begins the names of all views of one snapshot, which by this name are found. */
+export function viewPrefix(place: Pick<CephfsSnapshotHandle, 'group' | 'subvolume' | 'snapshot'>): string {
+  const { group, subvolume, snapshot } = place;
+  return `${VIEW_PREFIX}${digestOf(`${group}/${subvolume}/${snapshot}`).slice(0, SNAPSHOT_DIGITS)}-`;
+}
+
+/** The subvolume that stands for the view of a snapshot that a request's `name` asks for. */
+export function chooseViewName(place: CephfsSnapshotHandle, requestName: string): string {
+  const prefix = viewPrefix(place);
+  const readable = chooseName(prefix, requestName);
+  if (isPossible(() => encodeVolumeHandle({ ...place, subvolume: readable }))) return readable;
+  return `${prefix}${digestOf(requestName).slice(0, SNAPSHOT_DIGITS)}`;
+}
+
+/** Whether a subvolume stands for a view of a snapshot, and holds no files of its own. */
+export function isView(subvolume: string): boolean {
+  return VIEW_NAME.test(subvolume);
 }

@@ -1,13 +1,21 @@
 import { DriverError } from '../model/errors.ts';
 import type { Parameters } from '../model/volume.ts';
 import { isTemporarySnapshot } from './copying.ts';
+import { VIEW_PREFIX } from './names.ts';
 import { CONTEXT_KEYS, parseBoolean, parseMounter } from './volume-context.ts';
 
 /** Keys of a StorageClass that mean something here. */
-export const VOLUME_KEYS = ['clusterID', 'fsName', 'pool', 'volumeNamePrefix', ...CONTEXT_KEYS] as const;
+export const VOLUME_KEYS = [
+  'clusterID',
+  'fsName',
+  'pool',
+  'volumeNamePrefix',
+  'backingSnapshot',
+  ...CONTEXT_KEYS,
+] as const;
 
 /** Keys that the Go driver knows; here they are accepted only with a value that asks for nothing. */
-export const DISABLED_KEYS = ['encrypted', 'backingSnapshot'] as const;
+export const DISABLED_KEYS = ['encrypted'] as const;
 /** Keys that the Go driver knows and this one has no use for. */
 export const IGNORED_KEYS = ['encryptionKMSID', 'encryptionType'] as const;
 
@@ -27,6 +35,8 @@ export interface VolumeParameters {
   /** Data pool of the files; absent: the file system's first. */
   readonly pool?: string;
   readonly volumeNamePrefix: string;
+  /** Volumes are views of snapshots. */
+  readonly backingSnapshot: boolean;
   /** Keys that were given and do nothing. */
   readonly ignored: readonly string[];
 }
@@ -64,11 +74,12 @@ function require(parameters: Parameters, key: string): string {
 function parsePrefix(parameters: Parameters, key: string, fallback: string): string {
   const prefix = optional(parameters, key) ?? fallback;
   const isName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/.test(prefix);
-  if (isName && !isTemporarySnapshot(prefix)) return prefix;
+  const isOwn = isTemporarySnapshot(prefix) || prefix.startsWith(VIEW_PREFIX);
+  if (isName && !isOwn) return prefix;
   throw new DriverError(
     'invalid-argument',
     `parameters: ${key}: "${prefix}" is not a prefix: at most 32 letters, digits, ".", "_" or "-", the first ` +
-      'a letter or digit, and not the driver\'s own "csi-clone-"',
+      'a letter or digit, and not the driver\'s own "csi-clone-" or "csi-view-"',
   );
 }
 
@@ -85,11 +96,19 @@ export function parseVolumeParameters(parameters: Parameters): VolumeParameters 
   }
   parseMounter(parameters['mounter']);
   const pool = optional(parameters, 'pool');
+  const backingSnapshot = parseBoolean('parameters: backingSnapshot', parameters['backingSnapshot']);
+  if (backingSnapshot && pool !== undefined) {
+    throw new DriverError(
+      'invalid-argument',
+      `parameters: pool: "${pool}" is not possible with backingSnapshot: the files are where the snapshot's are`,
+    );
+  }
   return {
     clusterId: require(parameters, 'clusterID'),
     fsName: require(parameters, 'fsName'),
     ...(pool === undefined ? {} : { pool }),
     volumeNamePrefix: parsePrefix(parameters, 'volumeNamePrefix', DEFAULT_VOLUME_PREFIX),
+    backingSnapshot,
     ignored: IGNORED_KEYS.filter(key => optional(parameters, key) !== undefined),
   };
 }

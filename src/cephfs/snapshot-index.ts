@@ -39,6 +39,11 @@ function decodeEntry(text: string): Entry | undefined {
   return rest.length === 0 ? { digest, subvolume, snapshot } : undefined;
 }
 
+/** What is there while the deletion of a snapshot looks for views of it, and until it has ended. */
+function removalKey({ group, subvolume, snapshot }: CephfsSnapshotHandle): string {
+  return `removal/${group}/${subvolume}/${snapshot}`;
+}
+
 async function openIndex(fsName: string, access: ClusterAccess, environment: Environment) {
   const { connection, context } = access;
   const session: CephSession = { exec: environment.exec, connection, context };
@@ -74,6 +79,45 @@ export async function claimSnapshotName(
   await writeOmapValue(session, pool, OBJECT, key, formatEntry(mine));
 }
 
+/** Notes that a snapshot is about to be removed, for those who make views of it meanwhile. */
+export async function announceRemoval(
+  place: CephfsSnapshotHandle,
+  access: ClusterAccess,
+  environment: Environment,
+): Promise<void> {
+  const { session, pool } = await openIndex(place.fsName, access, environment);
+  await writeOmapValue(session, pool, OBJECT, removalKey(place), 'announced');
+}
+
+/** Whether a removal of the snapshot goes on, or was interrupted and not repeated. */
+export async function isRemovalAnnounced(
+  place: CephfsSnapshotHandle,
+  access: ClusterAccess,
+  environment: Environment,
+): Promise<boolean> {
+  const { session, pool } = await openIndex(place.fsName, access, environment);
+  return (await readOmapValue(session, pool, OBJECT, removalKey(place))) !== undefined;
+}
+
+async function removeKeys(
+  keys: readonly string[],
+  { fsName }: CephfsSnapshotHandle,
+  access: ClusterAccess,
+  environment: Environment,
+): Promise<void> {
+  const { session, pool } = await openIndex(fsName, access, environment);
+  await Promise.all(keys.map(key => removeOmapKey(session, pool, OBJECT, key)));
+}
+
+/** After a removal that did not happen. */
+export async function withdrawRemoval(
+  place: CephfsSnapshotHandle,
+  access: ClusterAccess,
+  environment: Environment,
+): Promise<void> {
+  await removeKeys([removalKey(place)], place, access, environment);
+}
+
 /** Forgets a snapshot that was removed. What cannot be forgotten does no harm. */
 export async function releaseSnapshotName(
   place: CephfsSnapshotHandle,
@@ -81,8 +125,7 @@ export async function releaseSnapshotName(
   environment: Environment,
 ): Promise<void> {
   try {
-    const { session, pool } = await openIndex(place.fsName, access, environment);
-    await removeOmapKey(session, pool, OBJECT, keyOf(place));
+    await removeKeys([keyOf(place), removalKey(place)], place, access, environment);
   } catch (error) {
     if (isErrorOfKind(error, 'cancelled', 'deadline-exceeded')) throw error;
     access.context.log.warn({ err: error }, 'the index of snapshot names keeps an entry that means nothing');

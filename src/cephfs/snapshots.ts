@@ -14,7 +14,13 @@ import type { Snapshot, SnapshotSpec } from '../model/volume.ts';
 import { openCluster, type Environment } from './environment.ts';
 import { parseSnapshotParameters } from './parameters.ts';
 import { chooseSnapshotName } from './names.ts';
-import { claimSnapshotName, releaseSnapshotName } from './snapshot-index.ts';
+import {
+  announceRemoval,
+  claimSnapshotName,
+  releaseSnapshotName,
+  withdrawRemoval,
+} from './snapshot-index.ts';
+import { listViews, refuseView } from './snapshot-view.ts';
 import { requireHandle } from './volume-changes.ts';
 
 function describeSnapshot(place: CephfsSnapshotHandle, createdAt: Date, sizeBytes: bigint): Snapshot {
@@ -40,21 +46,16 @@ function locateSnapshot(spec: SnapshotSpec): CephfsSnapshotHandle {
   return { ...source, snapshot: chooseSnapshotName(source, parameters.snapshotNamePrefix, spec.name) };
 }
 
-/** Without the capability for the index, snapshots are made all the same. */
-async function claimName(
-  place: CephfsSnapshotHandle,
-  requestName: string,
-  access: ClusterAccess,
-  environment: Environment,
-): Promise<void> {
+/**
+ * Without the capability for the index, snapshots are made and removed all the same; views of them are not made then,
+ * so that none has to be looked for.
+ */
+async function useIndex(work: Promise<void>, lacking: string, { log }: Context): Promise<void> {
   try {
-    await claimSnapshotName(place, requestName, access, environment);
+    await work;
   } catch (error) {
     if (!isErrorOfKind(error, 'permission-denied')) throw error;
-    access.context.log.warn(
-      { err: error },
-      'no access to the index of snapshot names: the same name on another volume is not refused',
-    );
+    log.warn({ err: error }, `no access to the index of snapshot names: ${lacking}`);
   }
 }
 
@@ -68,11 +69,16 @@ export async function createSnapshot(
   context: Context,
 ): Promise<Snapshot> {
   const place = locateSnapshot(spec);
+  refuseView(place, 'source_volume_id', 'has no snapshots of its own');
   encodeSnapshotHandle(place);
   const cluster = environment.clusters.find(place.clusterId);
   const access = openCluster(cluster, spec.secrets, environment, context);
   const source = await requireSubvolume(place, 'source_volume_id', access);
-  await claimName(place, spec.name, access, environment);
+  await useIndex(
+    claimSnapshotName(place, spec.name, access, environment),
+    'the same name on another volume is not refused',
+    context,
+  );
   await ensureSnapshot(place, access);
   const snapshot = await readSnapshot(place, access);
   if (snapshot === undefined) {
@@ -81,9 +87,44 @@ export async function createSnapshot(
   return describeSnapshot(place, snapshot.createdAt, source.quotaBytes ?? 0n);
 }
 
+/** @throws DriverError `failed-precondition` while it is being copied, or a view of it is there. */
+async function removeUnused(place: CephfsSnapshotHandle, access: ClusterAccess): Promise<void> {
+  const views = await listViews(place, access);
+  if (views.length > 0) {
+    const names = `${views.slice(0, 5).join(', ')}${views.length > 5 ? '…' : ''}`;
+    throw new DriverError(
+      'failed-precondition',
+      `snapshot_id: ${printSnapshotPlace(place)} is shown by the read-only volumes ${names} (${views.length}); ` +
+        'delete them first',
+    );
+  }
+  if ((await removeSnapshot(place, access)) === 'busy') {
+    throw new DriverError(
+      'failed-precondition',
+      `snapshot_id: ${printSnapshotPlace(place)} is being copied to a new volume; repeat the call afterwards`,
+    );
+  }
+}
+
+async function removeAnnounced(
+  place: CephfsSnapshotHandle,
+  access: ClusterAccess,
+  environment: Environment,
+): Promise<void> {
+  const lacking = 'a view that is made at this moment is not seen';
+  await useIndex(announceRemoval(place, access, environment), lacking, access.context);
+  try {
+    await removeUnused(place, access);
+  } catch (error) {
+    // Left behind, it keeps views from being made until the deletion is repeated.
+    await withdrawRemoval(place, access, environment).catch(() => undefined);
+    throw error;
+  }
+}
+
 /**
  * Removes a snapshot, and with the last one the subvolume of a volume that is deleted.
- * @throws DriverError `failed-precondition` while it is being copied.
+ * @throws DriverError `failed-precondition` while it is being copied, or a view of it is there.
  */
 export async function deleteSnapshot(
   reference: SnapshotReference,
@@ -94,12 +135,7 @@ export async function deleteSnapshot(
   if (place?.backend !== 'cephfs') return;
   const cluster = environment.clusters.find(place.clusterId);
   const access = openCluster(cluster, reference.secrets, environment, context);
-  if ((await removeSnapshot(place, access)) === 'busy') {
-    throw new DriverError(
-      'failed-precondition',
-      `snapshot_id: ${printSnapshotPlace(place)} is being copied to a new volume; repeat the call afterwards`,
-    );
-  }
+  if ((await readSnapshot(place, access)) !== undefined) await removeAnnounced(place, access, environment);
   await releaseSnapshotName(place, access, environment);
 }
 

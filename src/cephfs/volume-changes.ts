@@ -6,15 +6,19 @@ import type { Context } from '../model/call.ts';
 import type {
   ExpandRequest,
   ExpandResult,
+  ModifyRequest,
   ValidateRequest,
   VolumeReference,
 } from '../model/controller-backend.ts';
 import { DriverError } from '../model/errors.ts';
 import { decodeVolumeHandle, type CephfsVolumeHandle } from '../model/handle.ts';
-import { describeUnsupported } from './capabilities.ts';
+import { describeUnsupported, describeWriter, isReaderOnly } from './capabilities.ts';
 import { isTemporarySnapshot, removeUnfinished } from './copying.ts';
 import { openCluster, type Environment } from './environment.ts';
-import { SIZE_UNIT } from './volume-creation.ts';
+import { SIZE_UNIT } from './creation.ts';
+import { isView } from './names.ts';
+import { applyPins, parsePins } from './pins.ts';
+import { refuseView } from './snapshot-view.ts';
 
 /** @throws DriverError `not-found` for a volume ID that this driver did not write. */
 export function requireHandle(volumeId: string, field: string): CephfsVolumeHandle {
@@ -74,6 +78,7 @@ export async function expandVolume(
   context: Context,
 ): Promise<ExpandResult> {
   const handle = requireHandle(request.volumeId, 'volume_id');
+  refuseView(handle, 'volume_id', 'has no size that could grow');
   const access = openVolume(handle, request, environment, context);
   const { quotaBytes } = await requireSubvolume(handle, 'volume_id', access);
   const size = chooseSize(request.capacity, SIZE_UNIT);
@@ -92,6 +97,20 @@ export async function expandVolume(
   return { capacityBytes: size, nodeExpansionRequired: false };
 }
 
+/** Sets the pins that the request names. @throws DriverError `not-found` */
+export async function modifyVolume(
+  request: ModifyRequest,
+  environment: Environment,
+  context: Context,
+): Promise<void> {
+  const pins = parsePins(request.mutableParameters);
+  const handle = requireHandle(request.volumeId, 'volume_id');
+  if (pins.length > 0) refuseView(handle, 'mutable_parameters', 'has none');
+  const access = openVolume(handle, request, environment, context);
+  await requireSubvolume(handle, 'volume_id', access);
+  await applyPins(handle, pins, access);
+}
+
 /** Why a volume cannot be used as asked, or undefined when it can. @throws DriverError `not-found` */
 export async function validateVolume(
   request: ValidateRequest,
@@ -101,5 +120,7 @@ export async function validateVolume(
   const handle = requireHandle(request.volumeId, 'volume_id');
   const access = openVolume(handle, request, environment, context);
   await requireSubvolume(handle, 'volume_id', access);
+  const writer = request.capabilities.find(({ mode }) => !isReaderOnly(mode));
+  if (writer !== undefined && isView(handle.subvolume)) return describeWriter(writer);
   return describeUnsupported(request.capabilities);
 }

@@ -13,6 +13,8 @@ export interface VolumeContext {
   readonly fsName: string;
   /** The directory to mount, absolute in the file system. */
   readonly path: string;
+  /** The snapshot of the subvolume at `path` that is shown instead of it. */
+  readonly snapshot?: string;
   /** Absent: the node's own preference. */
   readonly mounter?: Mounter;
   readonly kernelMountOptions: string;
@@ -54,7 +56,19 @@ function parsePath(key: string, value: string): string {
   return value;
 }
 
-function locate(volumeId: string, context: Parameters): Pick<VolumeContext, 'clusterId' | 'fsName' | 'path'> {
+type Location = Pick<VolumeContext, 'clusterId' | 'fsName' | 'path' | 'snapshot'>;
+
+/** The name of a snapshot, which becomes a part of a path. */
+function parseSnapshot(value: string | undefined): { readonly snapshot?: string } {
+  if (value === undefined || value === '') return {};
+  if (/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(value)) return { snapshot: value };
+  throw new DriverError(
+    'invalid-argument',
+    `volume_context: snapshot: "${value}" is not the name of a snapshot: letters, digits, ".", "_" and "-"`,
+  );
+}
+
+function locate(volumeId: string, context: Parameters): Location {
   if (parseBoolean('staticVolume', context['staticVolume'])) {
     const why = 'a static volume names clusterID, fsName and rootPath';
     return {
@@ -71,7 +85,12 @@ function locate(volumeId: string, context: Parameters): Pick<VolumeContext, 'clu
     );
   }
   const path = requireEntry(context, 'subvolumePath', 'CreateVolume answers it');
-  return { clusterId: handle.clusterId, fsName: handle.fsName, path: parsePath('subvolumePath', path) };
+  return {
+    clusterId: handle.clusterId,
+    fsName: handle.fsName,
+    path: parsePath('subvolumePath', path),
+    ...parseSnapshot(context['snapshot']),
+  };
 }
 
 /**
@@ -90,8 +109,15 @@ export function parseVolumeContext(volumeId: string, context: Parameters): Volum
 }
 
 /** The volume context of a volume made with these StorageClass parameters. */
-export function writeVolumeContext(parameters: Parameters, path: string): Parameters {
+export function writeVolumeContext(
+  parameters: Parameters,
+  { path, snapshot }: Pick<VolumeContext, 'path' | 'snapshot'>,
+): Parameters {
   const entries = CONTEXT_KEYS.map(key => [key, parameters[key]] as const);
   const given = entries.filter(([, value]) => value !== undefined && value !== '');
-  return { ...Object.fromEntries(given), subvolumePath: path };
+  return {
+    ...Object.fromEntries(given),
+    subvolumePath: path,
+    ...(snapshot === undefined ? {} : { snapshot }),
+  };
 }

@@ -1,59 +1,41 @@
 import {
   createSubvolume,
-  printPlace,
   readSubvolume,
   requireSubvolume,
-  resizeSubvolume,
   type ReadySubvolume,
 } from '../ceph/fs-subvolume.ts';
-import type { ClusterAccess } from '../ceph/ceph-command.ts';
-import { readSnapshot } from '../ceph/fs-snapshot.ts';
-import { chooseSize, fitsRange, MIB } from '../model/bytes.ts';
+import { chooseSize, fitsRange } from '../model/bytes.ts';
 import type { Context } from '../model/call.ts';
-import { DriverError } from '../model/errors.ts';
-import {
-  decodeSnapshotHandle,
-  decodeVolumeHandle,
-  encodeVolumeHandle,
-  type CephfsVolumeHandle,
-} from '../model/handle.ts';
-import type { Volume, VolumeSource, VolumeSpec } from '../model/volume.ts';
+import { encodeVolumeHandle, type CephfsVolumeHandle } from '../model/handle.ts';
+import type { Volume, VolumeSpec } from '../model/volume.ts';
 import { requireSupported } from './capabilities.ts';
-import { awaitCopy, beginCopy, finishCopy, type CopySource } from './copying.ts';
+import { conflict, poolOf, SIZE_UNIT, type Creation } from './creation.ts';
 import { openCluster, type Environment } from './environment.ts';
 import { chooseSubvolumeName } from './names.ts';
 import { parseVolumeParameters, type VolumeParameters } from './parameters.ts';
+import { applyPins, parsePins } from './pins.ts';
+import { createView, locateView } from './snapshot-view.ts';
 import { writeVolumeContext } from './volume-context.ts';
+import { createCopy } from './volume-copy.ts';
+import { locateSource } from './volume-source.ts';
 
-/** Kernel clients count a quota's blocks in 4 MiB. */
-export const SIZE_UNIT = 4n * MIB;
-
-/** Where the volume of a request is, from the request alone. @throws DriverError `invalid-argument` */
-export function locateVolume(spec: VolumeSpec, environment: Environment): CephfsVolumeHandle {
-  const parameters = parseVolumeParameters(spec.parameters);
+function locate(
+  spec: VolumeSpec,
+  parameters: VolumeParameters,
+  environment: Environment,
+): CephfsVolumeHandle {
+  if (parameters.backingSnapshot) return locateView(spec, parameters);
   const { clusterId, fsName, volumeNamePrefix } = parameters;
   const home = { clusterId, fsName, group: environment.clusters.find(clusterId).cephfs.subvolumeGroup };
-  return {
-    backend: 'cephfs',
-    ...home,
-    subvolume: chooseSubvolumeName(home, volumeNamePrefix, spec.name),
-  };
+  return { backend: 'cephfs', ...home, subvolume: chooseSubvolumeName(home, volumeNamePrefix, spec.name) };
 }
 
-/** One creation at work. */
-interface Creation {
-  readonly spec: VolumeSpec;
-  readonly parameters: VolumeParameters;
-  readonly target: CephfsVolumeHandle;
-  readonly access: ClusterAccess;
+/** Where the volume of a request is, from the request alone. @throws DriverError `invalid-argument`, `not-found` */
+export function locateVolume(spec: VolumeSpec, environment: Environment): CephfsVolumeHandle {
+  return locate(spec, parseVolumeParameters(spec.parameters), environment);
 }
 
-function conflict(target: CephfsVolumeHandle, why: string): DriverError {
-  return new DriverError('already-exists', `name: ${printPlace(target)} exists already, and ${why}`);
-}
-
-function requireFit({ spec, target }: Creation, subvolume: ReadySubvolume): bigint {
-  const { quotaBytes } = subvolume;
+function requireFit({ spec, target }: Creation, { quotaBytes }: ReadySubvolume): bigint {
   if (quotaBytes !== undefined && fitsRange(quotaBytes, spec.capacity)) return quotaBytes;
   const { requiredBytes, limitBytes } = spec.capacity;
   throw conflict(
@@ -64,7 +46,7 @@ function requireFit({ spec, target }: Creation, subvolume: ReadySubvolume): bigi
 }
 
 async function createEmpty(creation: Creation): Promise<ReadySubvolume> {
-  const { spec, parameters, target, access } = creation;
+  const { spec, target, access } = creation;
   const present = await readSubvolume(target, access);
   if (present.state === 'unfinished') throw conflict(target, 'is being made as a copy of something');
   if (present.state === 'ready') {
@@ -72,93 +54,26 @@ async function createEmpty(creation: Creation): Promise<ReadySubvolume> {
     return present;
   }
   const sizeBytes = chooseSize(spec.capacity, SIZE_UNIT);
-  const pool = parameters.pool === undefined ? {} : { pool: parameters.pool };
-  await createSubvolume({ ...target, ...pool, sizeBytes }, access);
+  await createSubvolume({ ...target, ...poolOf(creation), sizeBytes }, access);
   return await requireSubvolume(target, 'name', access);
 }
 
-type LocatedSource = CopySource & { readonly place: { readonly clusterId: string } };
-
-function decodeSource(source: VolumeSource): LocatedSource | undefined {
-  if (source.type === 'snapshot') {
-    const place = decodeSnapshotHandle(source.snapshotId);
-    return place?.backend === 'cephfs' ? { type: 'snapshot', place } : undefined;
-  }
-  const place = decodeVolumeHandle(source.volumeId);
-  return place?.backend === 'cephfs' ? { type: 'volume', place } : undefined;
-}
-
-/** @throws DriverError `not-found` for a source that this driver did not make, `invalid-argument` elsewhere. */
-function locateSource(source: VolumeSource, target: CephfsVolumeHandle): CopySource {
-  const found = decodeSource(source);
-  const id = source.type === 'snapshot' ? source.snapshotId : source.volumeId;
-  if (found === undefined) {
-    throw new DriverError('not-found', `volume_content_source: there is no ${source.type} "${id}"`);
-  }
-  const { clusterId, fsName } = found.place;
-  if (clusterId !== target.clusterId || fsName !== target.fsName) {
-    throw new DriverError(
-      'invalid-argument',
-      `volume_content_source: "${id}" is in file system ${clusterId}/${fsName}, and the volume would ` +
-        `be in ${target.clusterId}/${target.fsName}; Ceph copies within one file system only`,
-    );
-  }
-  return found;
-}
-
-/** Makes sure, before anything is copied, that the source is there and that its data may fit. */
-async function checkSource(source: CopySource, { spec, access }: Creation): Promise<void> {
-  const subvolume =
-    source.type === 'volume'
-      ? await requireSubvolume(source.place, 'volume_content_source', access)
-      : await readSubvolume(source.place, access);
-  if (source.type === 'snapshot' && (await readSnapshot(source.place, access)) === undefined) {
-    throw new DriverError(
-      'not-found',
-      `volume_content_source: there is no snapshot ${source.place.snapshot} of ${printPlace(source.place)}`,
-    );
-  }
-  const { limitBytes } = spec.capacity;
-  const quota = subvolume.state === 'ready' ? subvolume.quotaBytes : undefined;
-  if (limitBytes !== undefined && quota !== undefined && limitBytes < quota) {
-    throw new DriverError(
-      'out-of-range',
-      `capacity_range: limit_bytes ${String(limitBytes)} is below the size of the source, ${String(quota)} bytes`,
-    );
-  }
-}
-
-/** A copy has its source's quota, and grows to what was asked. It never shrinks. */
-async function fitCopy(creation: Creation, copy: ReadySubvolume): Promise<ReadySubvolume> {
+/** A volume with files of its own, empty or a copy. */
+async function createOwnFiles(creation: Creation): Promise<Pick<Volume, 'capacityBytes' | 'context'>> {
   const { spec, target, access } = creation;
-  const { requiredBytes } = spec.capacity;
-  if (requiredBytes === undefined || copy.quotaBytes === undefined || copy.quotaBytes >= requiredBytes) {
-    return copy;
-  }
-  const quotaBytes = chooseSize(spec.capacity, SIZE_UNIT);
-  await resizeSubvolume(target, quotaBytes, access);
-  return { ...copy, quotaBytes };
-}
-
-async function createCopy(creation: Creation, wanted: VolumeSource): Promise<ReadySubvolume> {
-  const { parameters, target, access } = creation;
-  const source = locateSource(wanted, target);
-  const present = await readSubvolume(target, access);
-  if (present.state === 'ready' && !present.isClone) throw conflict(target, 'is not a copy of anything');
-  if (present.state === 'absent' || present.state === 'retained') {
-    await checkSource(source, creation);
-    const pool = parameters.pool === undefined ? {} : { pool: parameters.pool };
-    await beginCopy({ source, target, ...pool }, access);
-  }
-  if (present.state !== 'ready') await awaitCopy(target, access);
-  const copy = present.state === 'ready' ? present : await requireSubvolume(target, 'name', access);
-  const fitted = await fitCopy(creation, copy);
-  await finishCopy(source, target, access);
-  return fitted;
+  const pins = parsePins(spec.mutableParameters);
+  const subvolume =
+    spec.source === undefined
+      ? await createEmpty(creation)
+      : await createCopy(creation, locateSource(spec.source, target));
+  const capacityBytes = requireFit(creation, subvolume);
+  await applyPins(target, pins, access);
+  return { capacityBytes, context: writeVolumeContext(spec.parameters, { path: subvolume.path }) };
 }
 
 /**
- * Makes a volume: a subvolume named after the request, empty or a copy of a snapshot or volume.
+ * Makes a volume: a subvolume named after the request, empty or a copy of a snapshot or volume; or a view of a
+ * snapshot.
  * @throws DriverError `already-exists` when there is another one by this name, `aborted` while a copy goes on.
  */
 export async function createVolume(
@@ -167,7 +82,7 @@ export async function createVolume(
   context: Context,
 ): Promise<Volume> {
   const parameters = parseVolumeParameters(spec.parameters);
-  const target = locateVolume(spec, environment);
+  const target = locate(spec, parameters, environment);
   const cluster = environment.clusters.find(target.clusterId);
   const access = openCluster(cluster, spec.secrets, environment, context);
   requireSupported(spec.capabilities);
@@ -175,12 +90,12 @@ export async function createVolume(
     context.log.warn({ parameters: parameters.ignored }, 'StorageClass parameters that do nothing here');
   }
   const creation: Creation = { spec, parameters, target, access };
-  const subvolume =
-    spec.source === undefined ? await createEmpty(creation) : await createCopy(creation, spec.source);
+  const made = parameters.backingSnapshot
+    ? await createView(creation, environment)
+    : await createOwnFiles(creation);
   return {
     volumeId: encodeVolumeHandle(target),
-    capacityBytes: requireFit(creation, subvolume),
-    context: writeVolumeContext(spec.parameters, subvolume.path),
+    ...made,
     ...(spec.source === undefined ? {} : { source: spec.source }),
   };
 }

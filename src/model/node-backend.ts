@@ -37,6 +37,11 @@ export interface NodeBackend {
   unstageVolume(request: UnstageRequest, context: Context): Promise<void>;
   /** The size in bytes after the device and its file system have grown to what the image is. */
   expandVolume?(request: NodeExpandRequest, context: Context): Promise<bigint>;
+  /**
+   * Whether what is staged has died, so that it has to be staged anew before it can be published: asked by each
+   * publication, and answered within seconds whatever is wrong. Absent: publishing tells.
+   */
+  isDead?(request: UnstageRequest, context: Context): Promise<boolean>;
   /** What the backend knows of the health of a staged volume beyond its file system; undefined: nothing wrong. */
   checkVolume?(request: UnstageRequest, context: Context): Promise<VolumeCondition | undefined>;
 }

@@ -5,7 +5,7 @@ import { listMounts, withoutDeadline, type Host } from '../mount/host.ts';
 import { blockDevicePath, removeMountPoint } from '../mount/mount-point.ts';
 import { mountAt, type Mount } from '../mount/mountinfo.ts';
 import { bindMount } from '../mount/mounting.ts';
-import { unmountPath } from '../mount/unmounting.ts';
+import { isDeadFuse, unmountPath } from '../mount/unmounting.ts';
 import type { PublishRequest, UnpublishRequest } from './requests.ts';
 
 /** Whether two mounts show the same directory or file of the same file system. */
@@ -50,6 +50,13 @@ async function refuseLink(path: string): Promise<void> {
   }
 }
 
+/** Takes away what an earlier publication left at the target path, when the client behind it has died since. */
+async function removeDead(targetPath: string, staged: Mount, host: Host): Promise<void> {
+  const present = mountAt(await listMounts(host), targetPath);
+  if (present === undefined || showSame(present, staged) || !(await isDeadFuse(present, host))) return;
+  await unmountPath({ path: targetPath }, host);
+}
+
 /**
  * Makes a staged volume appear at the target path. Published so already: nothing is done. A failure takes away the
  * mount point that it made.
@@ -61,12 +68,13 @@ export async function publishVolume(request: PublishRequest, host: Host): Promis
   const file = capability.access.type === 'block';
   const source = file ? blockDevicePath(stagingPath) : stagingPath;
   const mounts = await listMounts(host);
-  requireStaged(request, source, mounts);
+  const staged = requireStaged(request, source, mounts);
   if (capability.mode === 'single-node-single-writer') refuseSecondTarget(request, source, mounts);
   const isNew = mountAt(mounts, targetPath) === undefined;
   if (isNew) await refuseLink(targetPath);
   // A read-only bind of a device node keeps nobody from writing: staging mapped the device itself read-only.
   const readOnly = !file && (request.readOnly || isReaderOnly(capability.mode));
+  if (!isNew) await removeDead(targetPath, staged, host);
   try {
     await bindMount({ source, target: targetPath, readOnly, file }, host);
   } catch (error) {

@@ -11,11 +11,9 @@ import type { NodeExpandRequest, StageRequest, UnstageRequest } from '../model/n
 import type { VolumeCapability } from '../model/volume.ts';
 import { parsePath, parseVolumePath } from './paths.ts';
 
-export interface PublishRequest {
-  readonly volumeId: string;
-  readonly stagingPath: string;
+/** With what it takes to stage the volume anew, should it be dead. */
+export interface PublishRequest extends StageRequest {
   readonly targetPath: string;
-  readonly capability: VolumeCapability;
   readonly readOnly: boolean;
 }
 
@@ -70,8 +68,9 @@ export async function parsePublish(wire: NodePublishVolumeRequest__Output): Prom
   const targetPath = await parsePath(wire.target_path, 'target_path');
   const capability = parseCapability(wire.volume_capability, 'volume_capability');
   refuseReadOnlyBlock(wire.readonly, capability);
-  parseMap(wire.volume_context, 'volume_context');
-  parseMap(wire.publish_context, 'publish_context');
+  const context = parseMap(wire.volume_context, 'volume_context');
+  const publishContext = parseMap(wire.publish_context, 'publish_context');
+  const secrets = parseSecrets(wire.secrets);
   if (wire.staging_target_path === '') {
     throw new DriverError(
       'failed-precondition',
@@ -79,7 +78,8 @@ export async function parsePublish(wire: NodePublishVolumeRequest__Output): Prom
     );
   }
   const stagingPath = await parsePath(wire.staging_target_path, 'staging_target_path');
-  return { volumeId, stagingPath, targetPath, capability, readOnly: wire.readonly };
+  const staging = { volumeId, stagingPath, capability, context, publishContext, secrets };
+  return { ...staging, targetPath, readOnly: wire.readonly };
 }
 
 /** @throws DriverError `invalid-argument` naming the field. */

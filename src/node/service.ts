@@ -3,6 +3,7 @@ import type {
   _csi_v1_NodeServiceCapability_RPC_Type as CapabilityName,
 } from '../gen/csi/v1/NodeServiceCapability.ts';
 import type { NodeGetInfoResponse } from '../gen/csi/v1/NodeGetInfoResponse.ts';
+import type { NodePublishVolumeRequest__Output } from '../gen/csi/v1/NodePublishVolumeRequest.ts';
 import type { Locks } from '../grpc/locks.ts';
 import type { Call, NodeService } from '../grpc/service.ts';
 import { DriverError } from '../model/errors.ts';
@@ -66,13 +67,39 @@ function createStaging({
   };
 }
 
-function createPublishing({
-  exec,
-  locks,
-}: NodeDependencies): Pick<NodeService, 'NodePublishVolume' | 'NodeUnpublishVolume'> {
+/**
+ * Stages a volume anew that has died, where the publication brings the key that it takes. Other publications of it,
+ * on this node, show the dead one until they are made anew.
+ */
+async function reviveVolume(
+  request: NodePublishVolumeRequest__Output,
+  publication: PublishRequest,
+  { backend, locks }: NodeDependencies,
+  call: Call,
+): Promise<void> {
+  if ((await backend.isDead?.(publication, call)) !== true) return;
+  const { volumeId, stagingPath } = publication;
+  if (Object.keys(publication.secrets).length === 0) {
+    throw new DriverError(
+      'failed-precondition',
+      `staging_target_path: ${stagingPath}: the client behind volume ${volumeId} is dead, and this call brings no ` +
+        'secrets to stage it anew; end all Pods of this node that use it, or name a node-publish-secret in the class',
+    );
+  }
+  // The Pods of a node that begin together wait for one revival: their requests differ in the target alone.
+  const shared = { ...request, target_path: '', readonly: false };
+  const claim = { keys: [volumeKey(volumeId)], operation: `${call.method}, staging anew`, request: shared };
+  await locks.run(claim, call, context => backend.stageVolume(publication, context));
+}
+
+function createPublishing(
+  dependencies: NodeDependencies,
+): Pick<NodeService, 'NodePublishVolume' | 'NodeUnpublishVolume'> {
+  const { exec, locks } = dependencies;
   return {
     async NodePublishVolume(request, call) {
       const publication = await parsePublish(request);
+      await reviveVolume(request, publication, dependencies, call);
       const claim = { keys: publishKeys(publication), operation: call.method, request };
       await locks.run(claim, call, context => publishVolume(publication, { exec, context }));
       return {};

@@ -85,6 +85,9 @@ export function specOf(wish: Partial<VolumeSpec> = {}): VolumeSpec {
   };
 }
 
+/** Where volumes of these classes are. */
+export const home = { backend: 'cephfs', clusterId: 'c', fsName: 'fs', group: 'csi' } as const;
+
 /** The arguments by which the subvolume of a name is found. */
 export function at(subvolume: string) {
   return { vol_name: 'fs', sub_name: subvolume, group_name: 'csi' };
@@ -101,6 +104,21 @@ export function infoOf(subvolume: string, wish: Record<string, unknown> = {}) {
     type: 'subvolume',
     ...wish,
   };
+}
+
+/** What `fs subvolume snapshot info` answers for a snapshot that is there (16.2). */
+export const snapshotInfo = { created_at: '2026-11-24 15:38:47.642400', has_pending_clones: 'no' };
+
+/** The file systems of the cluster, which tell the pool of the index. */
+export const fileSystems = {
+  prefix: 'fs ls',
+  args: {},
+  answer: [{ name: 'fs', metadata_pool: 'meta', data_pools: ['data'] }],
+};
+
+/** A command on the index of snapshot names. */
+export function onIndex(command: string, ...args: readonly string[]): readonly string[] {
+  return ['rados', '--pool', 'meta', '--namespace', 'csi-driver-ceph', command, 'snapshots', ...args];
 }
 
 export const ENOENT = 2;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { chooseViewName } from '../../src/cephfs/names.ts';
 import { MIB } from '../../src/model/bytes.ts';
 import {
   at,
@@ -7,9 +8,14 @@ import {
   EAGAIN,
   ENOENT,
   ENOTEMPTY,
+  fileSystems,
+  home,
   infoOf,
   missing,
+  onIndex,
   secrets,
+  snapshotInfo,
+  specOf,
 } from './environment.ts';
 
 const name = 'csi-vol-pvc-1';
@@ -105,15 +111,68 @@ describe('expanding a volume', () => {
   });
 });
 
+describe('modifying a volume', () => {
+  const info = { prefix: 'fs subvolume info', args: at(name), answer: infoOf(name) };
+  const pin = (pin_type: string, pin_setting: string) => ({
+    prefix: 'fs subvolume pin',
+    args: { ...at(name), pin_type, pin_setting },
+  });
+
+  it('pins it to metadata servers, and frees it', async () => {
+    const { controller, context, end } = createScriptedController([
+      info,
+      pin('export', '1'),
+      pin('random', '0.01'),
+      info,
+      pin('export', '-1'),
+      pin('distributed', '1'),
+      info,
+    ]);
+    const modify = (mutableParameters: Record<string, string>) =>
+      controller.modifyVolume?.({ ...volume, mutableParameters }, context);
+    await modify({ exportPin: '1', randomPin: ' 0.01' });
+    await modify({ exportPin: '-1', distributedPin: '1' });
+    await modify({});
+    end();
+  });
+
+  it.each([
+    [{ maxIops: '1' }, /"maxIops" is unknown; known are exportPin, distributedPin, randomPin/],
+    [{ exportPin: 'x' }, /exportPin "x" is not the rank of a metadata server, or -1/],
+    [{ distributedPin: 'yes' }, /distributedPin "yes" is not 1 \(on\) or 0/],
+    [{ randomPin: '1.5' }, /randomPin "1.5" is not a share/],
+  ])('refuses %j', async (mutableParameters, message) => {
+    const { controller, context, end } = createScriptedController([]);
+    const refusal = { kind: 'invalid-argument', message: expect.stringMatching(message) as string };
+    await expect(controller.modifyVolume?.({ ...volume, mutableParameters }, context)).rejects.toMatchObject(
+      refusal,
+    );
+    await expect(controller.createVolume(specOf({ mutableParameters }), context)).rejects.toMatchObject(
+      refusal,
+    );
+    end();
+  });
+
+  it('that is gone fails, whatever is asked', async () => {
+    const { controller, context } = createScriptedController([{ ...info, ...missing(name) }]);
+    const request = { ...volume, mutableParameters: {} };
+    await expect(controller.modifyVolume?.(request, context)).rejects.toMatchObject({ kind: 'not-found' });
+  });
+});
+
 describe('snapshots', () => {
-  const snapshotId = `cephfss1/c/fs/csi/${name}/csi-snap-0123456789ab`;
-  const place = { ...at(name), snap_name: 'csi-snap-0123456789ab' };
-  const rados = ['rados', '--pool', 'meta', '--namespace', 'csi-driver-ceph'];
-  const fileSystems = {
-    prefix: 'fs ls',
-    args: {},
-    answer: [{ name: 'fs', metadata_pool: 'meta', data_pools: ['data'] }],
-  };
+  const snapshot = 'csi-snap-0123456789ab';
+  const snapshotId = `cephfss1/c/fs/csi/${name}/${snapshot}`;
+  const place = { ...at(name), snap_name: snapshot };
+  const info = { prefix: 'fs subvolume snapshot info', args: place, answer: snapshotInfo };
+  const removal = `removal/csi/${name}/${snapshot}`;
+  const announcement = { argv: onIndex('setomapval', removal, 'announced') };
+  const withdrawal = { argv: onIndex('rmomapkey', removal) };
+  const listing = (...names: readonly string[]) => ({
+    prefix: 'fs subvolume ls',
+    args: { vol_name: 'fs', group_name: 'csi' },
+    answer: names.map(name => ({ name })),
+  });
 
   it('are refused under a name that another volume has', async () => {
     const spec = { name: 'snap', sourceVolumeId: volume.volumeId, parameters: {}, secrets };
@@ -124,15 +183,11 @@ describe('snapshots', () => {
       [
         { prefix: 'fs subvolume info', args: at(name), answer: infoOf(name) },
         fileSystems,
-        {
-          prefix: 'fs subvolume snapshot info',
-          args: other,
-          answer: { created_at: '2026-11-24 15:38:47.642400', has_pending_clones: 'no' },
-        },
+        { prefix: 'fs subvolume snapshot info', args: other, answer: snapshotInfo },
       ],
       [
         {
-          argv: [...rados, 'getomapval', 'snapshots', `csi/${key}`, '-'],
+          argv: onIndex('getomapval', `csi/${key}`, '-'),
           stdout: `${digest}/csi-vol-other/csi-snap-${key}`,
         },
       ],
@@ -144,24 +199,79 @@ describe('snapshots', () => {
   });
 
   it('that are being copied cannot be removed', async () => {
-    const { controller, context, end } = createScriptedController([
-      {
-        prefix: 'fs subvolume snapshot rm',
-        args: { ...place, force: true },
-        errno: EAGAIN,
-        reason: 'has pending clones',
-      },
-    ]);
+    const { controller, context, end } = createScriptedController(
+      [
+        info,
+        fileSystems,
+        listing(name),
+        {
+          prefix: 'fs subvolume snapshot rm',
+          args: { ...place, force: true },
+          errno: EAGAIN,
+          reason: 'has pending clones',
+        },
+        fileSystems,
+      ],
+      [announcement, withdrawal],
+    );
     await expect(controller.deleteSnapshot?.({ snapshotId, secrets }, context)).rejects.toMatchObject({
       kind: 'failed-precondition',
     });
     end();
   });
 
+  it('that a view shows cannot be removed', async () => {
+    const view = chooseViewName({ ...home, subvolume: name, snapshot }, 'pvc-2');
+    const { controller, context, end } = createScriptedController(
+      [info, fileSystems, listing(name, view, 'csi-view-0123456789ab-pvc-3'), fileSystems],
+      [announcement, withdrawal],
+    );
+    await expect(controller.deleteSnapshot?.({ snapshotId, secrets }, context)).rejects.toMatchObject({
+      kind: 'failed-precondition',
+      message: expect.stringContaining(`volumes ${view} (1)`) as string,
+    });
+    end();
+  });
+
   it('are removed with their name', async () => {
     const { controller, context, end } = createScriptedController(
-      [{ prefix: 'fs subvolume snapshot rm', args: { ...place, force: true } }, fileSystems],
-      [{ argv: [...rados, 'rmomapkey', 'snapshots', 'csi/0123456789ab'] }],
+      [
+        info,
+        fileSystems,
+        listing(name),
+        { prefix: 'fs subvolume snapshot rm', args: { ...place, force: true } },
+        fileSystems,
+      ],
+      [announcement, { argv: onIndex('rmomapkey', 'csi/0123456789ab') }, withdrawal],
+    );
+    await controller.deleteSnapshot?.({ snapshotId, secrets }, context);
+    end();
+  });
+
+  it('are removed without access to the index, too', async () => {
+    const refused = { exitCode: 1, stderr: 'error setting omap value: (1) Operation not permitted' };
+    const { controller, context, end } = createScriptedController(
+      [
+        info,
+        fileSystems,
+        listing(name),
+        { prefix: 'fs subvolume snapshot rm', args: { ...place, force: true } },
+        fileSystems,
+      ],
+      [
+        { ...announcement, ...refused },
+        { argv: onIndex('rmomapkey', 'csi/0123456789ab'), ...refused },
+        { ...withdrawal, ...refused },
+      ],
+    );
+    await controller.deleteSnapshot?.({ snapshotId, secrets }, context);
+    end();
+  });
+
+  it('that are gone leave no name', async () => {
+    const { controller, context, end } = createScriptedController(
+      [{ ...info, errno: ENOENT, reason: 'does not exist' }, fileSystems],
+      [{ argv: onIndex('rmomapkey', 'csi/0123456789ab') }, withdrawal],
     );
     await controller.deleteSnapshot?.({ snapshotId, secrets }, context);
     end();
@@ -172,7 +282,7 @@ describe('snapshots', () => {
       {
         prefix: 'fs subvolume snapshot info',
         args: place,
-        answer: { created_at: '2026-11-24 15:38:47.642400', has_pending_clones: 'no' },
+        answer: snapshotInfo,
       },
       { prefix: 'fs subvolume info', args: at(name), answer: { state: 'snapshot-retained' } },
     ]);

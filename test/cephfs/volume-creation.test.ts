@@ -4,11 +4,13 @@ import {
   at,
   createScriptedController,
   EEXIST,
+  EINVAL,
   ENOENT,
   infoOf,
   missing,
   missingGroup,
   notReady,
+  snapshotInfo,
   specOf,
 } from './environment.ts';
 
@@ -95,9 +97,14 @@ describe('a restored volume', () => {
     {
       prefix: 'fs subvolume snapshot info',
       args: { ...at(source), snap_name: snapshot },
-      answer: { created_at: '2026-11-24 15:38:47.642400', has_pending_clones: 'no' },
+      answer: snapshotInfo,
     },
   ];
+  const note = {
+    prefix: 'fs subvolume metadata set',
+    args: { ...at(name), key_name: 'csi-driver-ceph.source', value: `fs/csi/${source}@${snapshot}` },
+  };
+  const notes = { prefix: 'fs subvolume metadata ls', args: at(name) };
   const clone = {
     prefix: 'fs subvolume snapshot clone',
     args: { ...at(source), snap_name: snapshot, target_sub_name: name, target_group_name: 'csi' },
@@ -109,6 +116,7 @@ describe('a restored volume', () => {
       ...readSource,
       clone,
       { ...status, answer: { status: { state: 'complete' } } },
+      note,
       { ...info, answer: infoOf(name, { type: 'clone' }) },
       {
         prefix: 'fs subvolume resize',
@@ -137,9 +145,51 @@ describe('a restored volume', () => {
       ...readSource,
       { ...clone, errno: EEXIST, reason: `subvolume '${name}' exists` },
       { ...status, answer: { status: { state: 'complete' } } },
+      note,
       { ...info, answer: infoOf(name, { type: 'clone', bytes_quota: Number(200n * MIB) }) },
     ]);
     await controller.createVolume(spec, context);
+    end();
+  });
+
+  it.each([
+    ['was interrupted before its source was noted', {}, [note]],
+    ['is complete', { 'csi-driver-ceph.source': `fs/csi/${source}@${snapshot}` }, []],
+  ])('that %s is found by a repeated call', async (_, answer, rest) => {
+    const { controller, context, end } = createScriptedController([
+      { ...info, answer: infoOf(name, { type: 'clone', bytes_quota: Number(200n * MIB) }) },
+      { ...notes, answer },
+      ...rest,
+    ]);
+    await controller.createVolume(spec, context);
+    end();
+  });
+
+  it('is found where Ceph has no metadata of subvolumes', async () => {
+    const unknown = { errno: EINVAL, reason: 'no valid command found; 10 closest matches:' };
+    const { controller, context, end } = createScriptedController([
+      { ...info, answer: infoOf(name, { type: 'clone', bytes_quota: Number(200n * MIB) }) },
+      { ...notes, ...unknown },
+      { ...note, ...unknown },
+    ]);
+    await controller.createVolume(spec, context);
+    end();
+  });
+
+  it('is not mistaken for a copy of something else', async () => {
+    const other = { volume: 'fs', subvolume: 'csi-vol-other', snapshot, group: 'csi' };
+    const { controller, context, end } = createScriptedController([
+      { ...info, answer: infoOf(name, { type: 'clone', bytes_quota: Number(200n * MIB) }) },
+      { ...notes, answer: { 'csi-driver-ceph.source': `fs/csi/csi-vol-other@${snapshot}` } },
+      { ...info, ...notReady(name) },
+      { ...status, answer: { status: { state: 'in-progress', source: other } } },
+    ]);
+    const refusal = {
+      kind: 'already-exists',
+      message: expect.stringContaining(`fs/csi/csi-vol-other@${snapshot}`) as string,
+    };
+    await expect(controller.createVolume(spec, context)).rejects.toMatchObject(refusal);
+    await expect(controller.createVolume(spec, context)).rejects.toMatchObject(refusal);
     end();
   });
 
@@ -186,6 +236,10 @@ describe('a cloned volume', () => {
         prefix: 'fs clone status',
         args: { vol_name: 'fs', clone_name: name, group_name: 'csi' },
         answer: { status: { state: 'complete' } },
+      },
+      {
+        prefix: 'fs subvolume metadata set',
+        args: { ...at(name), key_name: 'csi-driver-ceph.source', value: `fs/csi/${source}` },
       },
       { ...info, answer: infoOf(name, { type: 'clone' }) },
       { prefix: 'fs subvolume snapshot rm', args: { ...temporary, force: true } },

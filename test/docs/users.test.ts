@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { CSI_USERS, type Capabilities } from '../../dev/ceph/users.ts';
+import { CSI_USERS, VIEW_READER, type Capabilities } from '../../dev/ceph/users.ts';
 
 const page = readFileSync(new URL('../../docs/users.md', import.meta.url), 'utf8');
 
@@ -13,7 +13,7 @@ function formatCommand(userId: string, capabilities: Capabilities): string {
     .replaceAll(/pool=rbd\b/g, 'pool=kubernetes');
 }
 
-test.each(Object.values(CSI_USERS))(
+test.each([...Object.values(CSI_USERS), VIEW_READER])(
   'docs/users.md gives $userId the capabilities that the real-Ceph tests run with',
   ({ userId, capabilities }) => {
     expect(page).toContain(formatCommand(userId, capabilities));

@@ -83,6 +83,7 @@ export function createCalls(driver: TestDriver) {
     { volume_id, volume_context }: Volume,
     where: string,
     mode: Parameters<typeof mountCapability>[0] = 'MULTI_NODE_MULTI_WRITER',
+    ownSecrets: Record<string, string> = nodeSecrets,
   ): Promise<Staged> {
     const path = join(driver.directory, where);
     // A dead mount cannot even be looked at; what is mounted already needs no directory.
@@ -92,7 +93,7 @@ export function createCalls(driver: TestDriver) {
       ...at,
       volume_context,
       volume_capability: mountCapability(mode),
-      secrets: nodeSecrets,
+      secrets: ownSecrets,
     });
     return {
       path,
