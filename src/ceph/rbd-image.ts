@@ -47,7 +47,8 @@ function readParent(value: JsonObject): ImageParent {
   };
 }
 
-function readInfo(value: unknown): ImageInfo {
+/** What `rbd info` answers. @throws DriverError `internal` when it is something else. */
+export function parseInfo(value: unknown): ImageInfo {
   if (!isObject(value)) throw new DriverError('internal', 'rbd info: the answer is not an object');
   const { features, parent } = value;
   return {
@@ -64,7 +65,7 @@ function readInfo(value: unknown): ImageInfo {
 async function runInfo(session: CephSession, command: CephCommand): Promise<ImageInfo | undefined> {
   const result = await requireUnlessMissing(session, command);
   if (result === undefined) return undefined;
-  return readInfo(parseOutput(result, command.what));
+  return parseInfo(parseOutput(result, command.what));
 }
 
 /**
@@ -181,6 +182,12 @@ export interface Watcher {
   readonly address: string;
 }
 
+/** The `watchers` of an answer. @throws DriverError `internal` when it has none. */
+export function parseWatchers(answer: unknown, what: string): readonly Watcher[] {
+  const watchers = arrayOf(isObject(answer) ? answer['watchers'] : undefined, what);
+  return watchers.map(watcher => ({ address: stringOf(watcher, 'address') }));
+}
+
 /** Who has the image open (`rbd status`), or undefined when it is not there. */
 export async function listWatchers(
   session: CephSession,
@@ -195,57 +202,5 @@ export async function listWatchers(
   };
   const result = await requireUnlessMissing(session, command);
   if (result === undefined) return undefined;
-  const answer = parseOutput(result, command.what);
-  const watchers = arrayOf(isObject(answer) ? answer['watchers'] : undefined, command.what);
-  return watchers.map(watcher => ({ address: stringOf(watcher, 'address') }));
-}
-
-/** Bytes: some 150 for each image and snapshot. */
-const LONG_LISTING = 128 * 1024 * 1024;
-
-/** The names of a pool's images, in no order. */
-export async function listImages(session: CephSession, ref: PoolRef): Promise<readonly string[]> {
-  const what = `rbd ls ${poolSpec(ref)}`;
-  const result = await requireCeph(session, {
-    program: 'rbd',
-    args: ['ls', poolSpec(ref), '--format', 'json'],
-    what,
-    operation: { name: 'list_images', args: operand.pool(ref) },
-    maximumOutput: LONG_LISTING,
-  });
-  const names = parseOutput(result, what);
-  return Array.isArray(names) ? names.filter(name => typeof name === 'string') : [];
-}
-
-/** A snapshot of a listing, named with its image. */
-export interface ListedSnapshot {
-  readonly image: string;
-  readonly snapshot: string;
-}
-
-/**
- * The names of all images and of their snapshots (`rbd ls --long`): one process, which opens every image. An image that
- * goes meanwhile can fail it.
- */
-export async function listImagesAndSnapshots(
-  session: CephSession,
-  ref: PoolRef,
-): Promise<{ readonly images: readonly string[]; readonly snapshots: readonly ListedSnapshot[] }> {
-  const what = `rbd ls --long ${poolSpec(ref)}`;
-  const result = await requireCeph(session, {
-    program: 'rbd',
-    args: ['ls', '--long', poolSpec(ref), '--format', 'json'],
-    what,
-    operation: { name: 'list_images_and_snapshots', args: operand.pool(ref) },
-    maximumOutput: LONG_LISTING,
-  });
-  const images: string[] = [];
-  const snapshots: ListedSnapshot[] = [];
-  for (const entry of arrayOf(parseOutput(result, what), what)) {
-    const image = stringOf(entry, 'image');
-    const snapshot = entry['snapshot'];
-    if (typeof snapshot === 'string') snapshots.push({ image, snapshot });
-    else images.push(image);
-  }
-  return { images, snapshots };
+  return parseWatchers(parseOutput(result, command.what), command.what);
 }

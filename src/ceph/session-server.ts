@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CommandResult } from '../exec/command.ts';
 import type { StartLineServer } from '../exec/line-server.ts';
@@ -6,8 +8,6 @@ import { MONITOR_TIMEOUT, type Connection } from './connection.ts';
 import { failureOf } from './failure.ts';
 import { isChange, type OperationRequest } from './session-operation.ts';
 
-/** The interpreter that `ceph` itself runs in, and whose modules `rados` and `rbd` come with it. */
-const INTERPRETER = '/usr/bin/python3';
 const PROGRAM = fileURLToPath(new URL('session/server.py', import.meta.url));
 
 /** Milliseconds without any answer after which a server that lets a caller down is given up. */
@@ -16,6 +16,13 @@ const SUSPICIOUS_SILENCE = 5_000;
 const GRACE = 2_000;
 /** Milliseconds that the other operations of a server have then, before it is killed. */
 const LAST_CHANCE = 5_000;
+
+/** The interpreter beside `ceph`: it runs in that itself, and the modules `rados` and `rbd` come with it. */
+function findInterpreter(): string {
+  const directories = (process.env['PATH'] ?? '').split(delimiter);
+  const directory = directories.find(candidate => existsSync(join(candidate, 'ceph')));
+  return join(directory ?? '/usr/bin', 'python3');
+}
 
 /** The server cannot run the operation; whether the cluster has done so is not known. */
 export class ServerEnd extends Error {
@@ -124,7 +131,7 @@ export function startSessionServer(
   }
 
   const child = start({
-    program: INTERPRETER,
+    program: findInterpreter(),
     // Nothing is written beside the program, and nothing of the environment or the user's own modules is read.
     args: ['-B', '-E', '-s', PROGRAM],
     onLine: line => receive(JSON.parse(line) as Message),

@@ -1,6 +1,6 @@
 import { isObjectThere, readObject, readOmapValue, writeOmapValue } from '../ceph/rados-object.ts';
-import { readImage, readOwnBytes, removeImage, type ImageInfo } from '../ceph/rbd-image.ts';
-import { readMetadata } from '../ceph/rbd-metadata.ts';
+import { readOwnBytes, removeImage, type ImageInfo, type Watcher } from '../ceph/rbd-image.ts';
+import { viewImage } from '../ceph/rbd-image-view.ts';
 import { imageSpec, type CephSession, type ImageIdRef, type ImageRef } from '../ceph/rbd-session.ts';
 import { moveToTrash } from '../ceph/rbd-trash.ts';
 import { DriverError, isErrorOfKind } from '../model/errors.ts';
@@ -21,13 +21,28 @@ export type ImageState =
 /** A volume's image with what is noted at it. */
 export type VolumeImage = Extract<ImageState, { kind: 'volume' }>;
 
+async function inspect(
+  session: CephSession,
+  ref: ImageRef,
+  watchers: boolean,
+): Promise<{ readonly state: ImageState; readonly watchers: readonly Watcher[] }> {
+  const view = await viewImage(session, ref, { key: MARKER_KEY, watchers });
+  if (view === undefined) return { state: { kind: 'absent' }, watchers: [] };
+  const { info } = view;
+  const marker = readMarker(view.metadata);
+  const isComplete = marker?.image === volumeNameOf(info) && info.sizeBytes >= marker.sizeBytes;
+  const state: ImageState = isComplete ? { kind: 'volume', info, marker } : { kind: 'unmarked', info };
+  return { state, watchers: view.watchers };
+}
+
 /** Asks Ceph what the image is. @throws DriverError `not-found` when the pool is missing. */
 export async function inspectImage(session: CephSession, ref: ImageRef): Promise<ImageState> {
-  const [info, text] = await Promise.all([readImage(session, ref), readMetadata(session, ref, MARKER_KEY)]);
-  if (info === undefined) return { kind: 'absent' };
-  const marker = readMarker(text);
-  const isComplete = marker?.image === volumeNameOf(info) && info.sizeBytes >= marker.sizeBytes;
-  return isComplete ? { kind: 'volume', info, marker } : { kind: 'unmarked', info };
+  return (await inspect(session, ref, false)).state;
+}
+
+/** As `inspectImage`, and who has the image open. */
+export function inspectWithWatchers(session: CephSession, ref: ImageRef): ReturnType<typeof inspect> {
+  return inspect(session, ref, true);
 }
 
 /** The volume's image. @throws DriverError `not-found` when there is none that this driver made. */

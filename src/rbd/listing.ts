@@ -1,4 +1,5 @@
-import { listImages, listImagesAndSnapshots, readImage, type ListedSnapshot } from '../ceph/rbd-image.ts';
+import { listImages, listImagesAndSnapshots, type ListedSnapshot } from '../ceph/rbd-image-list.ts';
+import { readImage } from '../ceph/rbd-image.ts';
 import { imageSpec, poolSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.ts';
 import { listSnapshots } from '../ceph/rbd-snapshot.ts';
 import type { Context } from '../model/call.ts';

@@ -3,8 +3,9 @@ import type { VolumeSource } from '../model/volume.ts';
 
 /**
  * The key of the metadata that says that an image is a volume of this driver. It is the last key that is set when a
- * volume is made; it sorts behind the others, since `rbd import` sets them in that order. With it, and with the size
- * that it tells, the image is complete. An image without it is either half made or somebody else's.
+ * volume is made; it sorts behind the others, since `rbd import` sets them in that order; over a lasting connection
+ * all are set at once. With it, and with the size that it tells, the image is complete. An image without it is either
+ * half made or somebody else's.
  */
 export const MARKER_KEY = 'volume.csi-driver-ceph';
 
@@ -17,7 +18,7 @@ export interface Marker {
   /** The `name` of the CreateVolume request. */
   readonly name: string;
   readonly source?: VolumeSource;
-  /** Bytes of the image when it was complete. `rbd import` sets the size after the metadata, and a size never shrinks. */
+  /** Bytes of the image when it was complete. `rbd import` sets the size after the metadata; and a size never shrinks. */
   readonly sizeBytes: bigint;
   /** How many parents stood above the image when it was made; since then some may have become unnecessary. */
   readonly depth: number;

@@ -1,4 +1,4 @@
-import { listImages, listImagesAndSnapshots } from '../ceph/rbd-image.ts';
+import { listImages, listImagesAndSnapshots } from '../ceph/rbd-image-list.ts';
 import { poolSpec, type CephSession, type PoolRef } from '../ceph/rbd-session.ts';
 import { listSnapshots, removeSnapshot } from '../ceph/rbd-snapshot.ts';
 import { listTrash } from '../ceph/rbd-trash.ts';

@@ -1,5 +1,5 @@
 import { growImage, readImageById, type ImageInfo } from '../ceph/rbd-image.ts';
-import { writeMetadata } from '../ceph/rbd-metadata.ts';
+import { writeNewMetadata } from '../ceph/rbd-metadata.ts';
 import { imageSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.ts';
 import { cloneSnapshot, createSnapshot, listSnapshots, removeSnapshot } from '../ceph/rbd-snapshot.ts';
 import { DriverError } from '../model/errors.ts';
@@ -8,7 +8,7 @@ import type { Background } from './background.ts';
 import { measureDepth, type Flattener } from './flattener.ts';
 import { inspectImage, readMarkerById, requireVolume, type OnTrashed } from './image-state.ts';
 import type { RbdLimits } from './limits.ts';
-import { MARKER_KEY, temporarySnapshotName, type Marker } from './marker.ts';
+import { temporarySnapshotName, type Marker } from './marker.ts';
 import { requireSnapshotPlace, requireVolumePlace } from './places.ts';
 import { requireSnapshotRoom } from './snapshot-room.ts';
 import { ensureVolume } from './volume-creation.ts';
@@ -82,16 +82,9 @@ async function completeClone(
   depth: number,
 ): Promise<void> {
   if (sizeBytes > origin.sizeBytes) await growImage(session, plan.ref, sizeBytes);
-  const metadata = [...metadataOf(plan, sizeBytes, depth)];
-  const others = metadata.filter(([key]) => key !== MARKER_KEY);
+  await removeInheritedLimits(session, plan.ref, plan.limits);
   // The clone has the metadata of its parent, which tells of another claim.
-  await Promise.all([
-    removeInheritedLimits(session, plan.ref, plan.limits),
-    ...others.map(([key, value]) => writeMetadata(session, plan.ref, key, value)),
-  ]);
-  for (const [key, value] of metadata) {
-    if (key === MARKER_KEY) await writeMetadata(session, plan.ref, key, value);
-  }
+  await writeNewMetadata(session, plan.ref, metadataOf(plan, sizeBytes, depth));
 }
 
 async function makeClone(

@@ -1,11 +1,11 @@
-import { listWatchers, renameImage, type ImageInfo } from '../ceph/rbd-image.ts';
+import { renameImage, type ImageInfo } from '../ceph/rbd-image.ts';
 import { imageSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.ts';
 import { listSnapshots, removeSnapshot } from '../ceph/rbd-snapshot.ts';
 import { moveToTrash } from '../ceph/rbd-trash.ts';
 import { DriverError } from '../model/errors.ts';
 import {
   examineUnopenable,
-  inspectImage,
+  inspectWithWatchers,
   removeUnfinished,
   type ImageState,
   type OnTrashed,
@@ -78,7 +78,7 @@ async function deleteRemains(
  * @throws DriverError `failed-precondition` when the image is in use, or not this driver's.
  */
 export async function deleteVolume(session: CephSession, ref: ImageRef, onTrashed: OnTrashed): Promise<void> {
-  const [state, watchers = []] = await Promise.all([inspectImage(session, ref), listWatchers(session, ref)]);
+  const { state, watchers } = await inspectWithWatchers(session, ref);
   if (state.kind !== 'volume') {
     await deleteRemains(session, ref, state, onTrashed);
     return;
