@@ -35,13 +35,17 @@ function identify({ monitors, userId, key }: Connection): string {
     .digest('hex');
 }
 
-/**
- * Makes the connections when they are needed, and anew when they break.
- * @param options.isRequired nothing is left to processes: what servers cannot do fails as `unavailable`.
- */
+export interface SessionServersOptions {
+  /** Nothing is left to processes: what servers cannot do fails as `unavailable`. */
+  readonly isRequired?: boolean;
+  /** Called when an operation has been answered, with the code (an errno); seconds. For metrics. */
+  readonly onEnd?: (operation: string, code: number, seconds: number) => void;
+}
+
+/** Makes the connections when they are needed, and anew when they break. */
 export function createSessionServers(
   start: StartLineServer,
-  options: { readonly isRequired?: boolean } = {},
+  options: SessionServersOptions = {},
 ): SessionServers {
   const servers = new Map<string, SessionServer>();
   let unusableUntil = 0;
@@ -88,7 +92,9 @@ export function createSessionServers(
       try {
         context.onOperation?.(request.name);
         const result = await server.run(request, context.signal);
-        const ms = Math.round(performance.now() - started);
+        const seconds = (performance.now() - started) / 1000;
+        options.onEnd?.(request.name, result.exitCode, seconds);
+        const ms = Math.round(seconds * 1000);
         context.log.debug({ operation: request.name, exitCode: result.exitCode, ms }, 'operation ended');
         return result;
       } catch (error) {

@@ -109,14 +109,18 @@ interface Environment {
 }
 
 /** The node's few commands are processes: a connection would cost each node more than it saves (docs/performance.md). */
-function createServers({ cephTransport, servesController }: ServeOptions): SessionServers | undefined {
+function createServers(options: ServeOptions, metrics: Metrics | undefined): SessionServers | undefined {
+  const { cephTransport, servesController } = options;
   if (cephTransport === 'process' || !servesController) return undefined;
-  return createSessionServers(startLineServer, { isRequired: cephTransport === 'session' });
+  return createSessionServers(startLineServer, {
+    isRequired: cephTransport === 'session',
+    ...(metrics === undefined ? {} : { onEnd: metrics.observeOperation }),
+  });
 }
 
 function createEnvironment(options: ServeOptions, metrics?: Metrics): Environment {
   const { clustersFile, credentialsDir } = options;
-  const servers = createServers(options);
+  const servers = createServers(options, metrics);
   const execOptions = metrics === undefined ? {} : { onEnd: metrics.observeProgram };
   return {
     exec: createExec(execOptions),

@@ -20,6 +20,8 @@ export interface Metrics {
   observeCall(driver: string, method: string, code: string, seconds: number): void;
   /** @param exitCode absent when the program did not come to exit by itself. */
   readonly observeProgram: (program: string, exitCode: number | undefined, seconds: number) => void;
+  /** @param code an errno; 0 for success. */
+  readonly observeOperation: (operation: string, code: number, seconds: number) => void;
   /** @param read is asked at each scrape. */
   watchDriver(driver: string, read: () => Activity): void;
   /** All of it, in Prometheus' text format. */
@@ -100,11 +102,19 @@ export function createMetrics(build: { readonly version: string; readonly role: 
     buckets: PROGRAM_BUCKETS,
     registers,
   });
+  const operations = new Histogram({
+    name: `${PREFIX}operation_duration_seconds`,
+    help: 'Operations that Ceph was asked for over connections that stay open, by name and errno (0: success).',
+    labelNames: ['operation', 'code'],
+    buckets: PROGRAM_BUCKETS,
+    registers,
+  });
   const drivers = createGauges(registry);
   return {
     observeCall: (driver, method, code, seconds) => calls.observe({ driver, method, code }, seconds),
     observeProgram: (program, exitCode, seconds) =>
       programs.observe({ program, exit_code: String(exitCode ?? 'none') }, seconds),
+    observeOperation: (operation, code, seconds) => operations.observe({ operation, code }, seconds),
     watchDriver: (driver, read) => void drivers.set(driver, read),
     render: () => registry.metrics(),
     contentType: registry.contentType,

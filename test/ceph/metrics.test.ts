@@ -13,7 +13,7 @@ async function scrape(): Promise<string> {
   return await (await fetch(url)).text();
 }
 
-test('a driver at work tells of its calls, its programs, and what it has still to do', async () => {
+test('a driver at work tells of its calls, what it asks of Ceph, and what it has still to do', async () => {
   const request = {
     name: 'metrics',
     capacity_range: { required_bytes: '67108864' },
@@ -31,6 +31,8 @@ test('a driver at work tells of its calls, its programs, and what it has still t
       code,
     });
   expect([calls('OK'), calls('INVALID_ARGUMENT')]).toEqual([1, 1]);
+  const operations = 'csi_driver_ceph_operation_duration_seconds_count';
+  expect(readSample(text, operations, { code: '0' })).toBeGreaterThan(0);
   for (const name of ['locks_held', 'purges_pending', 'flattenings_pending']) {
     expect(readSample(text, `csi_driver_ceph_${name}`, { driver: 'rbd.csi-driver-ceph.io' })).toBe(0);
   }

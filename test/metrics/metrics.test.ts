@@ -17,19 +17,22 @@ afterEach(async () => {
 });
 
 describe('the metrics', () => {
-  test('count calls and programs, and how long they took', async () => {
+  test('count calls, programs and operations, and how long they took', async () => {
     const metrics = createMetrics(build);
     metrics.observeCall('rbd', 'CreateVolume', 'OK', 0.2);
     metrics.observeCall('rbd', 'CreateVolume', 'OK', 2);
     metrics.observeCall('rbd', 'CreateVolume', 'ABORTED', 0.001);
     metrics.observeProgram('rbd', 0, 0.05);
     metrics.observeProgram('rbd', undefined, 60);
+    metrics.observeOperation('image_info', 2, 0.005);
     const text = await metrics.render();
     const calls = (labels: Record<string, string>) =>
       readSample(text, 'csi_driver_ceph_call_duration_seconds_count', { method: 'CreateVolume', ...labels });
     expect([calls({ code: 'OK' }), calls({ code: 'ABORTED' })]).toEqual([2, 1]);
     const bucket = 'csi_driver_ceph_call_duration_seconds_bucket';
     expect(readSample(text, bucket, { code: 'OK', le: '0.3' })).toBe(1);
+    const operations = 'csi_driver_ceph_operation_duration_seconds_count';
+    expect(readSample(text, operations, { operation: 'image_info', code: '2' })).toBe(1);
     const programs = 'csi_driver_ceph_program_duration_seconds_count';
     expect(readSample(text, programs, { program: 'rbd', exit_code: '0' })).toBe(1);
     expect(readSample(text, programs, { program: 'rbd', exit_code: 'none' })).toBe(1);
