@@ -1,5 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,10 +7,10 @@ import { claimAddress } from './address.ts';
 import { clusterDirectory, type Cluster, type User } from './cluster.ts';
 import { formatConfiguration } from './configuration.ts';
 import { startDaemon } from './daemon.ts';
-import { runAsAdmin, runProgram } from './program.ts';
+import { releaseLink, runAsAdmin, runInRelease } from './program.ts';
+import { ensureRelease, type Installation, type Release } from './release.ts';
 import { takeDown } from './take-down.ts';
 import {
-  createKey,
   CSI_USERS,
   ENTITY_CAPABILITIES,
   FILE_SYSTEM,
@@ -33,6 +33,8 @@ export interface BringUpOptions {
    * long as the cluster is up.
    */
   readonly address?: string;
+  /** Which Ceph the daemons and clients are of, unpacked into the cache; absent: the one that is installed here. */
+  readonly release?: Release;
 }
 
 /** Tells what is being done. */
@@ -72,9 +74,25 @@ async function waitFor(what: string, attempt: () => Promise<boolean>): Promise<v
   throw new Error(`${what} within ${PATIENCE / 1000} s`, { cause: last });
 }
 
+/** New keys, of the kind that the release gives to new users. */
+async function createKeys(directory: string, count: number): Promise<readonly string[]> {
+  const run = () => runInRelease({ directory }, 'ceph-authtool', ['--gen-print-key']);
+  const keys = await Promise.all(Array.from({ length: count }, run));
+  return keys.map(key => key.trim());
+}
+
+interface Keyring {
+  readonly users: Cluster['users'];
+  readonly entries: readonly KeyringEntry[];
+}
+
 /** The keys of all daemons and users: the monitor takes them over when it makes its store. */
-function createKeyring(): { readonly users: Cluster['users']; readonly entries: readonly KeyringEntry[] } {
-  const createUser = (userId: string): User => ({ userId, key: createKey() });
+async function createKeyring(directory: string): Promise<Keyring> {
+  const daemonNames = DAEMONS.filter(daemon => daemon !== 'mon.a');
+  const count = Object.keys(CSI_USERS).length + 2 + daemonNames.length;
+  const keys = (await createKeys(directory, count)).values();
+  const nextKey = () => keys.next().value ?? '';
+  const createUser = (userId: string): User => ({ userId, key: nextKey() });
   const users = {
     rbdProvisioner: createUser(CSI_USERS.rbdProvisioner.userId),
     rbdNode: createUser(CSI_USERS.rbdNode.userId),
@@ -84,12 +102,12 @@ function createKeyring(): { readonly users: Cluster['users']; readonly entries: 
   };
   const own = (['mon.', 'client.admin'] as const).map(entity => ({
     entity,
-    key: createKey(),
+    key: nextKey(),
     capabilities: ENTITY_CAPABILITIES[entity],
   }));
-  const daemons = DAEMONS.filter(daemon => daemon !== 'mon.a').map(daemon => {
+  const daemons = daemonNames.map(daemon => {
     const type = daemon.split('.')[0] as 'mgr' | 'osd' | 'mds';
-    return { entity: daemon, key: createKey(), capabilities: ENTITY_CAPABILITIES[type] };
+    return { entity: daemon, key: nextKey(), capabilities: ENTITY_CAPABILITIES[type] };
   });
   const clients = (Object.keys(users) as (keyof typeof users)[]).map(name => ({
     entity: `client.${users[name].userId}`,
@@ -112,13 +130,15 @@ async function writeDriverFiles(cluster: Cluster): Promise<void> {
 async function prepareDirectory(
   name: string,
   address: string,
+  installation: Installation | undefined,
 ): Promise<{ cluster: Cluster; monitor: string }> {
   const directory = clusterDirectory(name);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await claimAddress(directory, address);
+  if (installation !== undefined) await symlink(installation.directory, releaseLink(directory));
   const { v2, v1 } = await choosePorts(address);
   const monitor = `[v2:${address}:${v2},v1:${address}:${v1}]`;
-  const { users, entries } = createKeyring();
+  const { users, entries } = await createKeyring(directory);
   const cluster: Cluster = {
     name,
     directory,
@@ -137,7 +157,13 @@ async function prepareDirectory(
   await writeFile(join(directory, 'keyring'), formatKeyring(entries), { mode: 0o600 });
   await writeFile(
     cluster.conf,
-    formatConfiguration({ directory, fsid: cluster.clusterId, address, monitor }),
+    formatConfiguration({
+      directory,
+      fsid: cluster.clusterId,
+      address,
+      monitor,
+      ...(installation === undefined ? {} : { installation }),
+    }),
   );
   await writeDriverFiles(cluster);
   return { cluster, monitor };
@@ -146,10 +172,10 @@ async function prepareDirectory(
 async function startMonitor(cluster: Cluster, monitor: string): Promise<void> {
   const { directory, conf, clusterId } = cluster;
   const map = join(directory, 'monmap');
-  await runProgram('monmaptool', ['--create', '--fsid', clusterId, '--addv', 'a', monitor, map]);
+  await runInRelease(cluster, 'monmaptool', ['--create', '--fsid', clusterId, '--addv', 'a', monitor, map]);
   const keyring = join(directory, 'keyring');
   const args = ['--conf', conf, '-i', 'a', '--mkfs', '--monmap', map, '--keyring', keyring];
-  await runProgram('ceph-mon', args);
+  await runInRelease(cluster, 'ceph-mon', args);
   await startDaemon(directory, 'mon.a');
   await runAsAdmin(cluster, 'ceph', ['status']);
 }
@@ -215,8 +241,10 @@ export async function bringUp(
   options: BringUpOptions = {},
 ): Promise<Cluster> {
   await takeDown(name);
+  const { release, address = '127.0.0.1' } = options;
+  const installation = release === undefined ? undefined : await ensureRelease(release, report);
   try {
-    const { cluster, monitor } = await prepareDirectory(name, options.address ?? '127.0.0.1');
+    const { cluster, monitor } = await prepareDirectory(name, address, installation);
     report('monitor');
     await startMonitor(cluster, monitor);
     report('manager and OSDs');

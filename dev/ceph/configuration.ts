@@ -1,3 +1,5 @@
+import type { Installation } from './release.ts';
+
 /** What differs between two clusters. */
 export interface ClusterIdentity {
   readonly directory: string;
@@ -6,16 +8,27 @@ export interface ClusterIdentity {
   readonly address: string;
   /** `[v2:…,v1:…]` */
   readonly monitor: string;
+  /** Of the release that it runs; absent: the machine's own packages, which find their parts by themselves. */
+  readonly installation?: Installation;
 }
 
 /** Size of the file behind each OSD; it is sparse, so that it takes what is written only. */
 const OSD_BYTES = 20n * 1024n ** 3n;
 
+function formatParts({ libraries, managerModules }: Installation): string {
+  return `plugin dir = ${libraries}/ceph
+erasure code dir = ${libraries}/ceph/erasure-code
+osd class dir = ${libraries}/rados-classes
+mgr module path = ${managerModules}
+`;
+}
+
 /**
  * The ceph.conf of a one-node cluster for tests: one copy of everything, everything on one address, and everything that
  * it writes in its own directory.
  */
-export function formatConfiguration({ directory, fsid, address, monitor }: ClusterIdentity): string {
+export function formatConfiguration(identity: ClusterIdentity): string {
+  const { directory, fsid, address, monitor, installation } = identity;
   return `[global]
 fsid = ${fsid}
 mon host = ${monitor}
@@ -38,7 +51,7 @@ mon allow pool size one = true
 mon allow pool delete = true
 mon warn on pool no redundancy = false
 mon max pg per osd = 1000
-
+${installation === undefined ? '' : formatParts(installation)}
 [client]
 log file =
 

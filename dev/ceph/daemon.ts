@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { programPath } from './program.ts';
 
 /** A daemon is named as Ceph names it: `mon.a`, `osd.0`… */
 function pidFile(directory: string, daemon: string): string {
@@ -49,7 +50,8 @@ export async function startDaemon(directory: string, daemon: string): Promise<vo
   if (type === undefined || id === undefined) throw new Error(`"${daemon}" is not the name of a daemon`);
   const output = openSync(join(directory, 'log', `${daemon}.out`), 'a');
   const args = ['-f', '--conf', join(directory, 'ceph.conf'), '-i', id];
-  const child = spawn(`ceph-${type}`, args, { detached: true, stdio: ['ignore', output, output] });
+  const env = { ...process.env, PATH: programPath(directory) };
+  const child = spawn(`ceph-${type}`, args, { detached: true, env, stdio: ['ignore', output, output] });
   closeSync(output);
   const { pid } = child;
   if (pid === undefined) throw new Error(`ceph-${type} could not be started: is it installed?`);

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Cluster } from './cluster.ts';
 
@@ -29,12 +30,38 @@ export async function runProgram(
   return stdout;
 }
 
+/** Leads to the release that a cluster runs; there is none where it runs the machine's own packages. */
+export function releaseLink(directory: string): string {
+  return join(directory, 'release');
+}
+
+/** The programs of the cluster's release: to be put first in PATH. */
+export function programDirectory(directory: string): string {
+  return join(releaseLink(directory), 'bin');
+}
+
+/** PATH with which the programs of the cluster's release are found. */
+export function programPath(directory: string): string {
+  return [programDirectory(directory), process.env['PATH'] ?? ''].join(delimiter);
+}
+
+/** Runs a program of the cluster's release. */
+export function runInRelease(
+  { directory }: Pick<Cluster, 'directory'>,
+  program: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<string> {
+  const env = { ...process.env, ...options.env, PATH: programPath(directory) };
+  return runProgram(program, args, { ...options, env });
+}
+
 /** Runs `ceph`, `rbd`, `rados`… as the cluster's administrator. */
 export function runAsAdmin(
-  cluster: Pick<Cluster, 'conf'>,
+  cluster: Pick<Cluster, 'conf' | 'directory'>,
   program: string,
   args: readonly string[],
   options?: RunOptions,
 ): Promise<string> {
-  return runProgram(program, ['--conf', cluster.conf, ...args], options);
+  return runInRelease(cluster, program, ['--conf', cluster.conf, ...args], options);
 }

@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto';
-
 /** What a Ceph entity may do, by the service that it asks. */
 export type Capabilities = Readonly<Partial<Record<'mon' | 'mgr' | 'osd' | 'mds', string>>>;
 
@@ -73,15 +71,6 @@ export const ENTITY_CAPABILITIES = {
   osd: { mon: 'allow profile osd', mgr: 'allow profile osd', osd: 'allow *' },
   mds: { mon: 'allow profile mds', mgr: 'allow profile mds', osd: 'allow rwx', mds: 'allow *' },
 } as const satisfies Record<string, Capabilities>;
-
-/** A new cephx key: type 1 (AES), the time of its making, and 16 random bytes with their length in front. */
-export function createKey(): string {
-  const head = Buffer.alloc(12);
-  head.writeUInt16LE(1, 0);
-  head.writeUInt32LE(Math.floor(Date.now() / 1000), 2);
-  head.writeUInt16LE(16, 10);
-  return Buffer.concat([head, randomBytes(16)]).toString('base64');
-}
 
 export function formatKeyring(entries: readonly KeyringEntry[]): string {
   return entries

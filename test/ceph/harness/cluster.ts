@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inject } from 'vitest';
 import { isRunning, signalDaemon, startDaemon, stopDaemon } from '../../../dev/ceph/daemon.ts';
-import { runAsAdmin } from '../../../dev/ceph/program.ts';
+import { programPath, runAsAdmin } from '../../../dev/ceph/program.ts';
 import { createRequestValues } from '../../../dev/driver/requests.ts';
 
 /** The cluster of this run. */
 export const cluster = inject('cluster');
+
+// All that a test starts, the driver and its programs too, is of the cluster's release.
+process.env['PATH'] = programPath(cluster.directory);
 
 /** Parameters and secrets of requests to a driver of this cluster. */
 export const values = createRequestValues(cluster);

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import type { TestProject } from 'vitest/node';
 import { bringUp, type BringUpOptions } from '../../../dev/ceph/bring-up.ts';
 import { findCluster, labDirectory, type Cluster } from '../../../dev/ceph/cluster.ts';
+import { parseRelease } from '../../../dev/ceph/release.ts';
 import { takeDown } from '../../../dev/ceph/take-down.ts';
 
 declare module 'vitest' {
@@ -19,6 +20,12 @@ async function takeDownAbandoned(): Promise<void> {
     return pid !== undefined && !existsSync(`/proc/${pid}`);
   });
   await Promise.all(abandoned.map(takeDown));
+}
+
+/** `CEPH_RELEASE=20`: another Ceph than the one that is installed here. */
+function chosenRelease(): BringUpOptions {
+  const text = process.env['CEPH_RELEASE'];
+  return text === undefined ? {} : { release: parseRelease(text) };
 }
 
 /**
@@ -39,7 +46,7 @@ export async function provideCluster(
   }
   await takeDownAbandoned();
   const name = `${kind}-${process.pid}`;
-  project.provide('cluster', await bringUp(name, undefined, options));
+  project.provide('cluster', await bringUp(name, undefined, { ...chosenRelease(), ...options }));
   return () => takeDown(name);
 }
 
