@@ -11,6 +11,8 @@ export interface BlockDevice {
   readonly path: string;
   /** `major:minor`. */
   readonly number: string;
+  /** What udev calls a device of the device mapper, and btrfs after it: `/dev/mapper/NAME`. */
+  readonly alias?: string;
 }
 
 /** `major:minor` out of a `dev_t`, whose bits glibc and the kernel interleave. */
@@ -31,7 +33,10 @@ async function readSysfs(number: string, attribute: string): Promise<string | un
 /** The device with this `major:minor`, or undefined when there is none now. */
 export async function findDeviceByNumber(number: string): Promise<BlockDevice | undefined> {
   const name = /^DEVNAME=(.+)$/m.exec((await readSysfs(number, 'uevent')) ?? '')?.[1];
-  return name === undefined ? undefined : { path: `/dev/${name}`, number };
+  if (name === undefined) return undefined;
+  const path = `/dev/${name}`;
+  const mapped = (await readSysfs(number, 'dm/name'))?.trim();
+  return mapped === undefined ? { path, number } : { path, number, alias: `/dev/mapper/${mapped}` };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import type { Argument, Command } from '../exec/command.ts';
+import { MIB } from '../model/bytes.ts';
 import { DriverError } from '../model/errors.ts';
 import type { Secret } from '../model/secret.ts';
 import { findDeviceByNumber, readDeviceSize, type BlockDevice } from './block-device.ts';
@@ -15,7 +16,6 @@ const WRONG_PASSPHRASE = 2;
 const NO_DEVICE = 4;
 /** By which the kernel knows what cryptsetup has opened. */
 const UUID_PREFIX = 'CRYPT-LUKS';
-const MEBIBYTE_ARGUMENTS = ['if=/dev/zero', 'bs=1M', 'count=1', 'oflag=direct', 'conv=notrunc,fsync'];
 
 /**
  * 64 MiB and four passes, instead of what the machine that formats can do in two seconds: other nodes open it too, in
@@ -66,10 +66,12 @@ export async function findDecrypted(name: string): Promise<BlockDevice | undefin
 }
 
 /** The first and the last MiB read as zeros afterwards, as those of a new image do: by that it is known as blank. */
-async function blankEdges({ path, number }: BlockDevice, host: Host): Promise<void> {
-  const mebibytes = (await readDeviceSize({ path, number })) >> 20n;
-  for (const seek of new Set([0n, mebibytes - 1n])) {
-    const args = [...MEBIBYTE_ARGUMENTS, `seek=${String(seek)}`, `of=${path}`];
+async function blankEdges(device: BlockDevice, host: Host): Promise<void> {
+  const size = await readDeviceSize(device);
+  const stretch = size < MIB ? size : MIB;
+  for (const offset of new Set([0n, size - stretch])) {
+    const where = [`of=${device.path}`, `bs=${String(stretch)}`, 'count=1', `seek=${String(offset)}`];
+    const args = ['if=/dev/zero', ...where, 'oflag=direct,seek_bytes', 'conv=notrunc,fsync'];
     await requireOutput({ program: 'dd', args, timeout: TIMEOUT }, host);
   }
 }
@@ -101,7 +103,7 @@ async function openDevice(request: OpenRequest, host: Host): Promise<BlockDevice
 }
 
 /** Begun, it is done to the end, even if the caller has gone: else no retry is faster. */
-async function formatDevice(request: OpenRequest, host: Host): Promise<BlockDevice> {
+async function encryptDevice(request: OpenRequest, host: Host): Promise<BlockDevice> {
   const { device, passphrase, mark, name } = request;
   const finishing = withoutDeadline(host);
   await closeDecrypted({ name }, finishing);
@@ -153,7 +155,7 @@ export async function openEncrypted(request: OpenRequest, host: Host): Promise<B
   if (!(await needsFormat(request, host))) return await openDevice(request, host);
   await request.beforeFormat();
   await request.mark.set(host.context);
-  return await formatDevice(request, host);
+  return await encryptDevice(request, host);
 }
 
 /**

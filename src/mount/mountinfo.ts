@@ -85,9 +85,11 @@ export function mountsBelow(mounts: readonly Mount[], path: string): readonly Mo
 /** The mounts of a device's file system. btrfs has an anonymous number, and is known by its source. */
 export function mountsOfDevice(
   mounts: readonly Mount[],
-  device: { readonly path: string; readonly number: string },
+  device: { readonly path: string; readonly number: string; readonly alias?: string },
 ): readonly Mount[] {
-  return mounts.filter(mount => mount.number === device.number || mount.source === device.path);
+  return mounts.filter(
+    ({ number, source }) => number === device.number || source === device.path || source === device.alias,
+  );
 }
 
 /** Which file or directory of which superblock a path shows: what a bind mount of it must show too. */

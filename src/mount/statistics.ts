@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { Exec, CommandResult } from '../exec/command.ts';
 import type { Context } from '../model/call.ts';
 import { DriverError } from '../model/errors.ts';
@@ -54,13 +56,12 @@ function parseInodes(total: bigint, free: bigint): Usage | undefined {
   return { total, used: total - free, available: free };
 }
 
-function parseStatistics(output: string, mount: Mount): VolumeStatistics {
+function parseStatistics(output: string, abnormal: string | undefined): VolumeStatistics {
   const fields = /^(\d+) (\d+) (\d+) (\d+) (\d+) (-?\d+)\n$/.exec(output)?.slice(1).map(BigInt);
   const [unit = 0n, blocks = 0n, free = 0n, available = 0n, inodes = 0n, freeInodes = 0n] = fields ?? [];
   if (fields === undefined) throw new DriverError('internal', `stat told no sizes: "${output}"`);
   const bytes = { total: unit * blocks, used: unit * (blocks - free), available: unit * available };
   const usage = parseInodes(inodes, freeInodes);
-  const abnormal = describeEmergency(mount);
   return {
     type: 'file-system',
     bytes,
@@ -77,6 +78,15 @@ function describeEmergency(mount: Mount): string | undefined {
     return `${mount.path}: the kernel has made the file system read-only, after an error`;
   }
   return undefined;
+}
+
+/** What ext4 counts since the file system was checked: an error that some kernels show nowhere else. */
+async function describeErrors(mount: Mount): Promise<string | undefined> {
+  if (mount.fsType !== 'ext4') return undefined;
+  const device = await findDeviceOfMount(mount);
+  const file = `/sys/fs/ext4/${basename(device?.path ?? '')}/errors_count`;
+  const count = (await readFile(file, 'utf8').catch(() => '0')).trim();
+  return count === '0' ? undefined : `${mount.path}: the kernel has found ${count} errors of the file system`;
 }
 
 /**
@@ -112,7 +122,9 @@ export function createStatisticsReader(dependencies: StatisticsDependencies): Re
         message: `${mount.path}: the file system has not answered for ${seconds} s`,
       };
     }
-    if (result.exitCode === 0) return parseStatistics(result.stdout, mount);
+    if (result.exitCode === 0) {
+      return parseStatistics(result.stdout, describeEmergency(mount) ?? (await describeErrors(mount)));
+    }
     return {
       type: 'abnormal',
       message: describeFailure({ program: 'stat', args: [], timeout: limit }, result),

@@ -65,6 +65,8 @@ describe('mountinfo', () => {
       mountsOfDevice(mounts, { path, number }).map(({ id }) => id);
     expect(ids('/dev/rbd0', '252:0')).toEqual([30, 33]);
     expect(ids('/dev/loop3', '7:3')).toEqual([31]);
+    const renamed = { path: '/dev/dm-3', number: '253:3', alias: '/dev/loop3' };
+    expect(mountsOfDevice(mounts, renamed).map(({ id }) => id)).toEqual([31]);
   });
 
   it('tells what a bind mount of a path would show', () => {

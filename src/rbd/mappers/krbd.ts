@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { connectionArguments } from '../../ceph/connection.ts';
 import { EBUSY, failureOf } from '../../ceph/failure.ts';
 import { imageSpec } from '../../ceph/rbd-session.ts';
-import type { Exec } from '../../exec/command.ts';
+import type { CommandResult, Exec } from '../../exec/command.ts';
 import { DriverError } from '../../model/errors.ts';
 import { describeFailure, type Host } from '../../mount/host.ts';
 import { exists, findMissingModule } from './kernel-module.ts';
@@ -11,6 +11,8 @@ import type { Mapper, MapRequest, Mapping, NodeImage } from './mapper.ts';
 
 /** Milliseconds. */
 const MAP_TIMEOUT = 60_000;
+/** errno(3): the kernel's client of the cluster is on the cluster's blocklist. */
+const ESHUTDOWN = 108;
 /** What the kernel shows for a mapping of the image itself, not of one of its snapshots. */
 const NO_SNAPSHOT = '-';
 /** Features that no kernel's client has; librbd does. */
@@ -61,10 +63,11 @@ export function createKernelMapper(dependencies: KernelMapperDependencies): Mapp
     }
   }
 
-  async function findDevice(image: NodeImage): Promise<KernelDevice | undefined> {
+  /** One at most, unless somebody else has mapped the image, too. */
+  async function findDevices(image: NodeImage): Promise<readonly KernelDevice[]> {
     const numbers = await readdir(join(bus, 'devices')).catch(() => []);
     const devices = await Promise.all(numbers.map(readDevice));
-    return devices.find(device => device !== undefined && isSameImage(device, image));
+    return devices.filter(device => device !== undefined).filter(device => isSameImage(device, image));
   }
 
   async function isReadOnly(number: string): Promise<boolean> {
@@ -73,7 +76,7 @@ export function createKernelMapper(dependencies: KernelMapperDependencies): Mapp
   }
 
   async function find(image: NodeImage): Promise<Mapping | undefined> {
-    const device = await findDevice(image);
+    const [device] = await findDevices(image);
     if (device === undefined) return undefined;
     return { device: `/dev/rbd${device.number}`, readOnly: await isReadOnly(device.number) };
   }
@@ -83,11 +86,7 @@ export function createKernelMapper(dependencies: KernelMapperDependencies): Mapp
     return all.length === 0 ? [] : ['--options', all.join(',')];
   }
 
-  /**
-   * The lock of the image passes between clients as usual, without `exclusive`: a client that keeps it to itself
-   * lets nobody snapshot or resize the image. A second writer is refused before it maps.
-   */
-  async function map(request: MapRequest, host: Host): Promise<Mapping> {
+  async function runMap(request: MapRequest, options: readonly string[], host: Host): Promise<CommandResult> {
     const args = [
       'device',
       'map',
@@ -95,10 +94,21 @@ export function createKernelMapper(dependencies: KernelMapperDependencies): Mapp
       '--device-type',
       'krbd',
       ...(request.readOnly ? ['--read-only'] : []),
-      ...(await optionArguments(request.options)),
+      ...(await optionArguments(options)),
       imageSpec(request),
     ];
-    const result = await host.exec({ program: 'rbd', args, timeout: MAP_TIMEOUT }, host.context);
+    return await host.exec({ program: 'rbd', args, timeout: MAP_TIMEOUT }, host.context);
+  }
+
+  /**
+   * The lock of the image passes between clients as usual, without `exclusive`: a client that keeps it to itself
+   * lets nobody snapshot or resize the image. A second writer is refused before it maps.
+   */
+  async function map(request: MapRequest, host: Host): Promise<Mapping> {
+    let result = await runMap(request, request.options, host);
+    // The client that all mappings of the node share was shut out of the cluster, and stays so until the last of
+    // them is gone: this one gets a client of its own.
+    if (result.exitCode === ESHUTDOWN) result = await runMap(request, [...request.options, 'noshare'], host);
     if (result.exitCode !== 0) {
       const what = `krbd: mapping ${imageSpec(request)}`;
       throw failureOf(result, { what, connection: request.connection });
@@ -106,21 +116,31 @@ export function createKernelMapper(dependencies: KernelMapperDependencies): Mapp
     return { device: result.stdout.trim(), readOnly: request.readOnly };
   }
 
-  async function unmap(image: NodeImage, options: readonly string[], host: Host): Promise<void> {
-    const mapping = await find(image);
-    if (mapping === undefined) return;
+  async function unmapDevice(
+    image: NodeImage,
+    number: string,
+    options: readonly string[],
+    host: Host,
+  ): Promise<void> {
+    const device = `/dev/rbd${number}`;
     const args = ['device', 'unmap', '--conf', '/dev/null', '--device-type', 'krbd'];
     const command = {
       program: 'rbd',
-      args: [...args, ...(await optionArguments(options)), mapping.device],
+      args: [...args, ...(await optionArguments(options)), device],
       timeout: MAP_TIMEOUT,
     };
     const result = await host.exec(command, host.context);
-    if (result.exitCode === 0 || (await find(image))?.device !== mapping.device) return;
+    const isGone = !(await findDevices(image)).some(present => present.number === number);
+    if (result.exitCode === 0 || isGone) return;
     throw new DriverError(
       result.exitCode === EBUSY ? 'failed-precondition' : 'internal',
-      `${mapping.device} (${imageSpec(image)}): ${describeFailure(command, result)}`,
+      `${device} (${imageSpec(image)}): ${describeFailure(command, result)}`,
     );
+  }
+
+  /** `force` is never given unasked: what was written last, and is not in the cluster yet, would be lost. */
+  async function unmap(image: NodeImage, options: readonly string[], host: Host): Promise<void> {
+    for (const { number } of await findDevices(image)) await unmapDevice(image, number, options, host);
   }
 
   return {
@@ -134,10 +154,10 @@ export function createKernelMapper(dependencies: KernelMapperDependencies): Mapp
     map,
     unmap,
     async refresh(image) {
-      const device = await findDevice(image);
-      if (device === undefined) return;
-      // This makes the kernel look now. Where it is not allowed, the kernel is told by Ceph, a moment later.
-      await writeFile(join(bus, 'devices', device.number, 'refresh'), '1').catch(() => undefined);
+      for (const { number } of await findDevices(image)) {
+        // This makes the kernel look now. Where it is not allowed, the kernel is told by Ceph, a moment later.
+        await writeFile(join(bus, 'devices', number, 'refresh'), '1').catch(() => undefined);
+      }
     },
   };
 }

@@ -12,14 +12,20 @@ import type { Mapper, MapRequest, Mapping, NodeImage } from './mapper.ts';
 /** Milliseconds. */
 const MAP_TIMEOUT = 60_000;
 const PROGRAM = 'rbd-nbd';
+/** In the environment of each process: rbd-nbd does not tell of which cluster an image is. */
+const CLUSTER_VARIABLE = 'CSI_DRIVER_CEPH_CLUSTER';
 
 export interface NbdMapperDependencies {
   readonly exec: Exec;
   /** Default: `/sys`. */
   readonly sysfs?: string;
+  /** Default: `/proc`. */
+  readonly proc?: string;
 }
 
 interface NbdDevice {
+  /** Of the process behind it. */
+  readonly pid: string;
   readonly pool: string;
   readonly namespace: string;
   readonly image: string;
@@ -32,6 +38,7 @@ function parseDevice(value: unknown): NbdDevice | undefined {
   const fields: Readonly<Partial<Record<string, unknown>>> = { ...value };
   const read = (name: string) => (typeof fields[name] === 'string' ? fields[name] : '');
   return {
+    pid: read('id'),
     pool: read('pool'),
     namespace: read('namespace'),
     image: read('image'),
@@ -48,8 +55,16 @@ function isSameImage(device: NbdDevice, image: NodeImage): boolean {
 
 /** Maps with rbd-nbd: librbd in a process of its own behind the kernel's network block device. */
 export function createNbdMapper(dependencies: NbdMapperDependencies): Mapper {
-  const { exec, sysfs = '/sys' } = dependencies;
+  const { exec, sysfs = '/sys', proc = '/proc' } = dependencies;
   const firstDevice = join(sysfs, 'block/nbd0');
+
+  /** One of which nothing is known was mapped by somebody else, or is in another process namespace. */
+  async function isOfCluster({ pid }: NbdDevice, clusterId: string): Promise<boolean> {
+    const environment = await readFile(join(proc, pid, 'environ'), 'utf8').catch(() => '');
+    const prefix = `${CLUSTER_VARIABLE}=`;
+    const entry = environment.split('\0').find(text => text.startsWith(prefix));
+    return entry === undefined || entry === `${prefix}${clusterId}`;
+  }
 
   async function find(image: NodeImage, host: Host): Promise<Mapping | undefined> {
     if (!(await exists(firstDevice)) || (await findMissingProgram(PROGRAM)) !== undefined) return undefined;
@@ -58,7 +73,10 @@ export function createNbdMapper(dependencies: NbdMapperDependencies): Mapper {
     if (result.exitCode !== 0) throw new DriverError('internal', describeFailure(command, result));
     const list = result.stdout.trim() === '' ? [] : parseOutput(result, 'rbd-nbd list-mapped');
     const entries: readonly unknown[] = Array.isArray(list) ? list : [];
-    const found = entries.map(parseDevice).find(device => device !== undefined && isSameImage(device, image));
+    const devices = entries.map(parseDevice).filter(device => device !== undefined);
+    const candidates = devices.filter(device => isSameImage(device, image));
+    const areOfCluster = await Promise.all(candidates.map(device => isOfCluster(device, image.clusterId)));
+    const found = candidates.find((_, index) => areOfCluster[index]);
     if (found === undefined) return undefined;
     const flag = join(sysfs, 'block', basename(found.device), 'ro');
     const readOnly = (await readFile(flag, 'utf8').catch(() => '0')).trim() === '1';
@@ -74,7 +92,8 @@ export function createNbdMapper(dependencies: NbdMapperDependencies): Mapper {
       ...request.options.map(option => `--${option}`),
       imageSpec(request),
     ];
-    const result = await host.exec({ program: PROGRAM, args, timeout: MAP_TIMEOUT }, host.context);
+    const env = { [CLUSTER_VARIABLE]: request.clusterId };
+    const result = await host.exec({ program: PROGRAM, args, env, timeout: MAP_TIMEOUT }, host.context);
     if (result.exitCode !== 0) {
       const what = `nbd: mapping ${imageSpec(request)}`;
       throw failureOf(result, { what, connection: request.connection });

@@ -164,7 +164,7 @@ describe.runIf(canEncrypt)('an encrypted volume', () => {
   it.each([
     ['before it is encrypted', 'cryptsetup', 'luksFormat'],
     ['before it is opened', 'cryptsetup', 'open'],
-    ['before it is seen as blank', 'dd', 'bs=1M'],
+    ['before it is seen as blank', 'dd', 'if=/dev/zero'],
     ['before it has a file system', 'mkfs.ext4', '-m0'],
   ])('is completed when the driver was killed %s', async (_, program, action) => {
     const volume = await node.createVolume('64M');

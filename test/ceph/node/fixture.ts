@@ -58,7 +58,7 @@ export interface StartOptions {
 export interface TestNode {
   readonly directory: string;
   /** A node that has just been started. */
-  start(options?: StartOptions): NodeBackend;
+  readonly start: (options?: StartOptions) => NodeBackend;
   /** A new image with the driver's default features. */
   createVolume(size: string, features?: string): Promise<TestVolume>;
   volumeOf(image: string): TestVolume;

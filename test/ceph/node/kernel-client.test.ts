@@ -1,10 +1,12 @@
 import { open, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { createExec } from '../../../src/exec/run.ts';
+import { createStatisticsReader } from '../../../src/mount/statistics.ts';
 import { mountAt, readMounts } from '../../../src/mount/mountinfo.ts';
 import { clients } from '../harness/clients.ts';
-import { cluster } from '../harness/cluster.ts';
-import { context, countWatchers, run, useNode, type TestVolume } from './fixture.ts';
+import { ceph, cluster, rbd } from '../harness/cluster.ts';
+import { context, countWatchers, listWatchers, run, useNode, type TestVolume } from './fixture.ts';
 
 const BUS = '/sys/bus/rbd/devices';
 
@@ -64,6 +66,40 @@ describe.runIf(clients.mapper === 'krbd')('krbd', () => {
     await holder.close();
     await node.start().unstageVolume(volume.unstage, context());
     expect(await countWatchers(volume.image)).toBe(0);
+  });
+
+  it('is unmapped as often as it was mapped', async () => {
+    const volume = await node.createVolume('64M');
+    await node.start().stageVolume(volume.stage(), context());
+    await rbd('device', 'map', '--options', 'noudev', `rbd/${volume.image}`);
+    expect(await readdir(BUS)).toHaveLength(2);
+    await node.start().unstageVolume(volume.unstage, context());
+    expect(await readdir(BUS)).toEqual([]);
+  });
+
+  it('that was shut out of the cluster is reported, unstaged, and staged anew beside others', async () => {
+    const volume = await node.createVolume('64M');
+    const other = await node.createVolume('64M');
+    for (const each of [volume, other]) await node.start().stageVolume(each.stage(), context());
+    await writeFile(join(volume.stagingPath, 'file'), 'kept', { flush: true });
+    const [address = ''] = await listWatchers(volume.image);
+    await ceph('osd', 'blocklist', 'add', address);
+    const readStatistics = createStatisticsReader({ exec: createExec() });
+    const writeAndAsk = async () => {
+      await expect(writeFile(join(volume.stagingPath, 'lost'), 'x', { flush: true })).rejects.toThrow();
+      return await readStatistics({ path: volume.stagingPath }, context());
+    };
+    await expect
+      .poll(writeAndAsk, { timeout: 120_000 })
+      .toMatchObject({ abnormal: expect.stringMatching(/errors|read-only/) as unknown });
+
+    await node.start().unstageVolume(volume.unstage, context());
+    await node.start().stageVolume(volume.stage(), context());
+    expect(await readFile(join(volume.stagingPath, 'file'), 'utf8')).toBe('kept');
+    await writeFile(join(volume.stagingPath, 'new'), 'x', { flush: true });
+    for (const { unstage } of [volume, other]) await node.start().unstageVolume(unstage, context());
+    expect(await readdir(BUS)).toEqual([]);
+    await ceph('osd', 'blocklist', 'rm', address);
   });
 
   it('is found again when the mount, the note, or both are gone', async () => {

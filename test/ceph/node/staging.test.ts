@@ -151,6 +151,16 @@ describe('a raw block volume', () => {
     await node.start().stageVolume(here, context());
     await node.start({ other: true }).stageVolume(there, context());
     expect(await countWatchers(volume.image)).toBe(2);
+    // Each write takes the lock over from the other client.
+    const [first, second] = [here, there].map(({ stagingPath }) => blockDevicePath(stagingPath));
+    for (const [piece, device] of [first, second, first].entries()) {
+      const to = [`of=${device ?? ''}`, `seek=${piece}`];
+      await run('dd', 'if=/dev/urandom', ...to, 'bs=1M', 'count=1', 'oflag=direct');
+    }
+    const sums = [first, second].map(device =>
+      run('sh', '-c', 'dd "if=$1" bs=1M count=3 iflag=direct | sha256sum', 'sh', device ?? ''),
+    );
+    expect(new Set(await Promise.all(sums)).size).toBe(1);
     await node
       .start({ other: true })
       .unstageVolume({ ...volume.unstage, stagingPath: there.stagingPath }, context());

@@ -69,6 +69,19 @@ describe('krbd', () => {
     await expect(mapper.map(mapRequest(), host)).rejects.toThrow(/rbd\/csi-vol-a.*feature set mismatch/);
   });
 
+  it('gets a client of its own where the shared one was shut out of the cluster', async () => {
+    const map = (options: string) => [
+      ...['rbd', 'device', 'map', '--device-type', 'krbd', '--options', options, 'rbd/csi-vol-a'],
+    ];
+    const { mapper, host, fake } = setUp([
+      { argv: map('noudev,rxbounce'), exitCode: 108, stderr: 'rbd: sysfs write failed\n' },
+      { argv: map('noudev,rxbounce,noshare'), stdout: '/dev/rbd1\n' },
+    ]);
+    const mapping = await mapper.map(mapRequest({ options: ['rxbounce'] }), host);
+    expect(mapping).toEqual({ device: '/dev/rbd1', readOnly: false });
+    fake.expectAllUsed();
+  });
+
   it('finds what is mapped in sysfs, without a program', async () => {
     const { mapper, host } = setUp([], {
       ...kernelDevice(0, { image: 'csi-vol-b', imageId: 'b' }),
@@ -106,6 +119,16 @@ describe('krbd', () => {
       kernelDevice(5, { image: 'csi-vol-a', imageId: IMAGE.imageId }),
     );
     await mapper.unmap(IMAGE, ['force'], host);
+    fake.expectAllUsed();
+  });
+
+  it('unmaps all devices of an image that was mapped twice', async () => {
+    const { mapper, host, fake } = setUp([{ argv: anyArguments(9) }, { argv: anyArguments(9) }], {
+      ...kernelDevice(5, { image: 'csi-vol-a', imageId: IMAGE.imageId }),
+      ...kernelDevice(7, { image: 'csi-vol-a', imageId: IMAGE.imageId }),
+    });
+    await mapper.unmap(IMAGE, [], host);
+    expect(fake.commands.map(({ args }) => args.at(-1)).toSorted()).toEqual(['/dev/rbd5', '/dev/rbd7']);
     fake.expectAllUsed();
   });
 

@@ -13,7 +13,8 @@ function setUp(script: readonly ScriptedCall[], files: Readonly<Record<string, s
   chmodSync(join(sysfs, 'bin/rbd-nbd'), 0o755);
   vi.stubEnv('PATH', [join(sysfs, 'bin'), process.env['PATH']].join(delimiter));
   const fake = createFakeExec(script);
-  return { fake, mapper: createNbdMapper({ exec: fake.exec, sysfs }), host: hostOf(fake.exec) };
+  const mapper = createNbdMapper({ exec: fake.exec, sysfs, proc: join(sysfs, 'proc') });
+  return { fake, mapper, host: hostOf(fake.exec) };
 }
 
 /** As rbd-nbd 16.2 prints it. */
@@ -65,6 +66,23 @@ describe('nbd', () => {
       ),
     ]);
     expect(await mapper.find(IMAGE, host)).toEqual({ device: '/dev/nbd3', readOnly: true });
+  });
+
+  it('finds the image of its own cluster, where two have the same names', async () => {
+    const { mapper, host, fake } = setUp(
+      [
+        listing({ image: 'csi-vol-a', device: '/dev/nbd0' }, { image: 'csi-vol-a', device: '/dev/nbd3' }),
+        { argv: ['rbd-nbd', 'map', 'rbd/csi-vol-a'], stdout: '/dev/nbd0\n' },
+      ],
+      {
+        ...NBD,
+        'proc/1000/environ': 'LC_ALL=C\0CSI_DRIVER_CEPH_CLUSTER=other\0',
+        'proc/1001/environ': `LC_ALL=C\0CSI_DRIVER_CEPH_CLUSTER=${IMAGE.clusterId}\0`,
+      },
+    );
+    expect(await mapper.find(IMAGE, host)).toEqual({ device: '/dev/nbd3', readOnly: true });
+    await mapper.map(mapRequest(), host);
+    expect(fake.commands.at(-1)?.env).toEqual({ CSI_DRIVER_CEPH_CLUSTER: IMAGE.clusterId });
   });
 
   it('runs no program where the kernel has no nbd', async () => {
