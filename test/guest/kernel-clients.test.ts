@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { expect, inject, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { runInGuest } from '../../dev/guest/guest.ts';
 import { findObstacle } from '../../dev/guest/kernel.ts';
 import { DRIVER_MODULES } from '../../dev/guest/main.ts';
@@ -11,23 +11,65 @@ const SUITE_BOUND = 3_600_000;
 
 /** Milliseconds for a test or a hook in there, where programs start slowly. */
 const TEST_BOUND = '900000';
-/**
- * Not those that kill the driver after each program that it runs to stage a volume: they run some hundred programs,
- * each of which takes a second to start in a guest.
- */
-const TEST_NAMES = '^(?!.*after any program of a )';
+/** MiB of a guest: what its programs need, and the images that the tests write there. */
+const MEMORY = 1536;
 
 const root = join(import.meta.dirname, '../..');
 
-const SUITES: readonly {
+interface Suite {
   readonly name: string;
   readonly clients: Partial<TestedClients>;
   readonly files: readonly string[];
-}[] = [
-  { name: 'RBD with krbd', clients: { mapper: 'krbd' }, files: ['test/ceph/node'] },
-  { name: 'RBD with rbd-nbd', clients: { mapper: 'nbd' }, files: ['test/ceph/node'] },
-  { name: 'CephFS with the kernel’s client', clients: { mounter: 'kernel' }, files: ['test/ceph/cephfs'] },
+  /** A regular expression for the names of the tests; default: all. */
+  readonly tests?: string;
+}
+
+/**
+ * Each runs in a guest of its own, next to the others: a guest has one processor. Not those tests that kill the
+ * driver after each program that it runs to stage a volume: they run some hundred programs, each of which takes half a
+ * second in a guest. What does not depend on the mapper is tested with krbd alone.
+ */
+const RBD_SUITES: readonly Suite[] = [
+  {
+    name: 'RBD with krbd: staging',
+    clients: { mapper: 'krbd' },
+    files: ['test/ceph/node/staging.test.ts'],
+  },
+  {
+    name: 'RBD with krbd: kills and faults',
+    clients: { mapper: 'krbd' },
+    files: ['test/ceph/node/interruption.test.ts', 'test/ceph/node/kernel-client.test.ts'],
+    tests: '^(?!.*after any program of a )',
+  },
+  {
+    name: 'RBD with krbd: encryption',
+    clients: { mapper: 'krbd' },
+    files: ['test/ceph/node/encryption.test.ts'],
+  },
+  {
+    name: 'RBD with rbd-nbd',
+    clients: { mapper: 'nbd' },
+    files: ['test/ceph/node'],
+    tests: [
+      ...['of ext4 keeps its data', 'of xfs grows while', 'gives deleted data back', 'a raw block volume'],
+      ...[
+        'a volume for readers is mounted from',
+        'unstaging .block.',
+        'is refused while the first one writes',
+      ],
+      ...['a daemon that dies', 'is written to Ceph as what nobody can read'],
+    ].join('|'),
+  },
 ];
+
+/** By itself: its tests look at all that is in the cluster. */
+const CEPHFS_SUITE: Suite = {
+  name: 'CephFS with the kernel’s client',
+  clients: { mounter: 'kernel' },
+  files: ['test/ceph/cephfs'],
+  // What the controller alone does has nothing to do with the client.
+  tests: '^(?!.*(thirty volumes|page by page|snapshot name|capacity is))',
+};
 
 /** What this test run has set for itself is not for the one in the guest. */
 function environmentFor({ mapper, mounter }: Partial<TestedClients>): NodeJS.ProcessEnv {
@@ -61,12 +103,11 @@ it.runIf(obstacle !== undefined)('a guest can run here', context => {
   context.skip(obstacle);
 });
 
-it.skipIf(obstacle !== undefined).each(SUITES)('$name', { timeout: SUITE_BOUND }, async suite => {
-  const { clients, files } = suite;
+async function runSuite({ clients, files, tests = '' }: Suite): Promise<void> {
   const record = createRecord();
   const vitest = [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', '--project', 'ceph'];
   const options = [
-    ...['--reporter', 'verbose', '--testNamePattern', TEST_NAMES],
+    ...['--reporter', 'verbose', '--testNamePattern', tests],
     ...['--testTimeout', TEST_BOUND, '--hookTimeout', TEST_BOUND],
   ];
   const exitCode = await runInGuest({
@@ -74,8 +115,16 @@ it.skipIf(obstacle !== undefined).each(SUITES)('$name', { timeout: SUITE_BOUND }
     directory: root,
     environment: environmentFor(clients),
     modules: DRIVER_MODULES,
+    memory: MEMORY,
     stdout: record.stream,
     stderr: record.stream,
   });
   expect(exitCode, record.text()).toBe(0);
+}
+
+describe.skipIf(obstacle !== undefined)('in a guest', () => {
+  describe.concurrent('side by side', () => {
+    it.each(RBD_SUITES)('$name', { timeout: SUITE_BOUND }, runSuite);
+  });
+  it(CEPHFS_SUITE.name, { timeout: SUITE_BOUND }, async () => await runSuite(CEPHFS_SUITE));
 });
