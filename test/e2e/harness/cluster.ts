@@ -6,10 +6,11 @@ import { waitFor } from '../../../dev/kubernetes/waiting.ts';
 export { waitFor };
 
 /** The Kubernetes and the Ceph of this run. */
-export const { node, cluster } = inject('lab');
+export const kubeconfig = inject('kubeconfig');
+export const cluster = inject('cluster');
 
 export function kubectl(...args: readonly string[]): Promise<string> {
-  return runKubectl(node, ...args);
+  return runKubectl({ kubeconfig }, ...args);
 }
 
 /** What kubectl tells of objects, as far as the tests read it. */

@@ -5,9 +5,7 @@ import { inject } from 'vitest';
 import { parse } from 'yaml';
 import type { User } from '../../../dev/ceph/cluster.ts';
 import { runProgram } from '../../../dev/ceph/program.ts';
-import { DRIVER_IMAGE } from '../../../dev/kubernetes/driver-image.ts';
-import { LIVENESS_IMAGE, REGISTRAR_IMAGE } from '../../../dev/kubernetes/images.ts';
-import { cluster, kubectl, node } from './cluster.ts';
+import { cluster, kubeconfig, kubectl } from './cluster.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const helmProgram = join(root, '.cache/bin/helm');
@@ -62,14 +60,12 @@ async function createValues(): Promise<object> {
   const podAnnotations = { 'lab.invalid/image': inject('imageVersion') };
   return {
     ...example,
-    image: DRIVER_IMAGE,
     controller: { podAnnotations },
     node: { podAnnotations },
     clusters: [{ clusterID, monitors: cluster.monitors }],
     driverCredentials: example.driverCredentials.map(entry => ({ ...entry, clusterID })),
     storageClasses: [...storageClasses, ...createOtherClasses(rbdClass)],
     volumeSnapshotClasses: example.volumeSnapshotClasses.map(entry => ({ ...entry, clusterID })),
-    sidecars: { registrar: { image: REGISTRAR_IMAGE }, livenessProbe: { image: LIVENESS_IMAGE } },
   };
 }
 
@@ -90,7 +86,7 @@ function createSecrets(): readonly object[] {
   ];
 }
 
-async function withFile<T>(content: object, use: (file: string) => Promise<T>): Promise<T> {
+export async function withFile<T>(content: object, use: (file: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'csi-driver-ceph-e2e-'));
   try {
     const file = join(directory, 'content.json');
@@ -102,7 +98,7 @@ async function withFile<T>(content: object, use: (file: string) => Promise<T>): 
 }
 
 async function helm(...args: readonly string[]): Promise<string> {
-  const options = ['--kubeconfig', node.kubeconfig, '--namespace', NAMESPACE];
+  const options = ['--kubeconfig', kubeconfig, '--namespace', NAMESPACE];
   return await runProgram(helmProgram, [...options, ...args], { timeout: 600_000 });
 }
 
@@ -119,8 +115,11 @@ export async function installDriver(...settings: readonly string[]): Promise<voi
   const objects = { apiVersion: 'v1', kind: 'List', items: [namespace, ...createSecrets()] };
   await withFile(objects, file => kubectl('apply', `--filename=${file}`));
   const sets = settings.flatMap(setting => ['--set', setting]);
+  const chart = join(root, 'charts/csi-driver-ceph');
   await withFile(await createValues(), file =>
-    helm('upgrade', '--install', RELEASE, join(root, 'charts/csi-driver-ceph'), '--values', file, ...sets),
+    withFile(inject('values'), own =>
+      helm('upgrade', '--install', RELEASE, chart, '--values', file, '--values', own, ...sets),
+    ),
   );
   await waitForDriver();
 }

@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, beforeEach } from 'vitest';
 import { kubectl, readObject, waitFor } from './cluster.ts';
-import { describeDriver } from './driver.ts';
+import { describeDriver, withFile } from './driver.ts';
 
 const examples = join(import.meta.dirname, '../../../examples');
 const TIMEOUT = '--timeout=300s';
@@ -50,14 +48,8 @@ function createNamespace(name: string): Namespace {
     name,
     kubectl: run,
     async apply(...objects) {
-      const directory = await mkdtemp(join(tmpdir(), 'csi-driver-ceph-e2e-'));
-      try {
-        const file = join(directory, 'list.json');
-        await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
-        await run('apply', `--filename=${file}`);
-      } finally {
-        await rm(directory, { recursive: true });
-      }
+      const list = { apiVersion: 'v1', kind: 'List', items: objects };
+      await withFile(list, file => run('apply', `--filename=${file}`));
     },
     async applyExample(file) {
       await run('apply', `--filename=${join(examples, file)}`);
