@@ -1,9 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { Argument, Command } from '../exec/command.ts';
 import { MIB } from '../model/bytes.ts';
 import { DriverError } from '../model/errors.ts';
 import type { Secret } from '../model/secret.ts';
-import { findDeviceByNumber, readDeviceSize, type BlockDevice } from './block-device.ts';
+import { findDeviceByNumber, readDevice, readDeviceSize, type BlockDevice } from './block-device.ts';
 import { LUKS_LABEL, LUKS_SIGNATURE, probeDevice } from './device-content.ts';
 import type { FormatMark } from './format.ts';
 import { describeFailure, requireOutput, withoutDeadline, type Host } from './host.ts';
@@ -76,12 +77,21 @@ async function blankEdges(device: BlockDevice, host: Host): Promise<void> {
   }
 }
 
+/**
+ * Not one that has no table, since whoever made it was killed; nor one over the device of an earlier mapping that has
+ * died.
+ */
+async function isDecryptedFrom(decrypted: BlockDevice, device: string): Promise<boolean> {
+  const below = basename((await readDevice(device)).path);
+  const devices = await readdir(`/sys/dev/block/${decrypted.number}/slaves`);
+  return devices.includes(below) && (await readDeviceSize(decrypted)) > 0n;
+}
+
 async function openDevice(request: OpenRequest, host: Host): Promise<BlockDevice> {
   const { device, name, passphrase, readOnly } = request;
   const present = await findDecrypted(name);
   if (present !== undefined) {
-    if ((await readDeviceSize(present)) > 0n) return present;
-    // Whoever made it was killed before it got its table.
+    if (await isDecryptedFrom(present, device)) return present;
     await closeDecrypted({ name }, host);
   }
   const command = cryptsetup([
