@@ -18,6 +18,7 @@ const layers = {
   node: ['grpc', 'gen', 'model', 'mount'],
   rbd: ['ceph', 'config', 'exec', 'mount', 'model'],
   cephfs: ['ceph', 'config', 'exec', 'mount', 'model'],
+  doctor: ['rbd', 'cephfs', 'ceph', 'config', 'exec', 'mount', 'model'],
 };
 
 /** The folder's one privilege or ban that its layer does not say. */

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import type { CliCommand } from './cli/command.ts';
+import { doctorCommand } from './cli/doctor.ts';
 import { serveCommand } from './cli/serve.ts';
 import { versionCommand } from './cli/version.ts';
 import { isErrorOfKind } from './model/errors.ts';
 
-const commands: readonly CliCommand[] = [serveCommand, versionCommand];
+const commands: readonly CliCommand[] = [serveCommand, doctorCommand, versionCommand];
 
 function printHelp(): void {
   const width = Math.max(...commands.map(command => command.name.length));

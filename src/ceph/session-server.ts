@@ -18,7 +18,7 @@ const GRACE = 2_000;
 const LAST_CHANCE = 5_000;
 
 /** The interpreter beside `ceph`: it runs in that itself, and the modules `rados` and `rbd` come with it. */
-function findInterpreter(): string {
+export function findInterpreter(): string {
   const directories = (process.env['PATH'] ?? '').split(delimiter);
   const directory = directories.find(candidate => existsSync(join(candidate, 'ceph')));
   return join(directory ?? '/usr/bin', 'python3');

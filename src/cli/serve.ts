@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { pino } from 'pino';
-import { describeOptions, parseServeOptions, type ServeOptions } from '../config/options.ts';
+import { OPTIONS } from '../config/option-table.ts';
+import { parseServeOptions, type ServeOptions } from '../config/options.ts';
+import { describeOptions } from '../config/settings.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { createMetricsServer } from '../metrics/server.ts';
 import type { Log } from '../model/call.ts';
@@ -11,7 +13,7 @@ import { VERSION } from './version.ts';
 function printHelp(): void {
   console.log(
     'Serves the RBD and CephFS drivers, each on its own socket, until SIGTERM or SIGINT.\n\n' +
-      `Usage: csi-driver-ceph serve [OPTIONS]\n\nOptions, each also as an environment variable:\n${describeOptions()}`,
+      `Usage: csi-driver-ceph serve [OPTIONS]\n\nOptions, each also as an environment variable:\n${describeOptions(OPTIONS)}`,
   );
 }
 

@@ -1,13 +1,8 @@
 import { hostname } from 'node:os';
-import { parseArgs } from 'node:util';
 import { DriverError } from '../model/errors.ts';
 import { parseDuration } from './clusters.ts';
-import { OPTIONS, type OptionDescription } from './option-table.ts';
-
-const ENVIRONMENT_PREFIX = 'CSI_DRIVER_CEPH_';
-
-export type OptionName = keyof typeof OPTIONS;
-const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
+import { OPTIONS } from './option-table.ts';
+import { readSettings } from './settings.ts';
 
 /** A host, empty for all addresses, and a port, 0 for any. */
 export interface ListenAddress {
@@ -45,40 +40,8 @@ export interface ServeOptions {
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
 }
 
-export function environmentVariableOf(option: OptionDescription): string {
-  return `${ENVIRONMENT_PREFIX}${option.flag.toUpperCase().replaceAll('-', '_')}`;
-}
-
+type OptionName = keyof typeof OPTIONS;
 type Settings = Readonly<Record<OptionName, string>>;
-
-function readFlags(argv: readonly string[]): Partial<Record<string, string>> {
-  const options = Object.fromEntries(
-    Object.values(OPTIONS).map(option => [option.flag, { type: 'string' as const }]),
-  );
-  try {
-    const { values } = parseArgs({ args: [...argv], options, strict: true, allowPositionals: false });
-    return values;
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new DriverError('invalid-argument', why, { cause: error });
-  }
-}
-
-function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): Settings {
-  const flags = readFlags(argv);
-  const entries = OPTION_NAMES.map(name => {
-    const option: OptionDescription = OPTIONS[name];
-    const value = flags[option.flag] ?? env[environmentVariableOf(option)] ?? option.fallback;
-    if (option.choices !== undefined && !option.choices.includes(value)) {
-      throw new DriverError(
-        'invalid-argument',
-        `--${option.flag}: "${value}" is not one of ${option.choices.join(', ')}`,
-      );
-    }
-    return [name, value] as const;
-  });
-  return Object.fromEntries(entries) as Settings;
-}
 
 function requireEndpoint(flag: string, value: string): string | undefined {
   if (value === '') return undefined;
@@ -147,7 +110,7 @@ function parseRbdLimits(settings: Settings): ServeOptions['rbdLimits'] {
  * @throws DriverError `invalid-argument` naming the flag, its value and what is valid.
  */
 export function parseServeOptions(argv: readonly string[], env: NodeJS.ProcessEnv): ServeOptions {
-  const settings = readSettings(argv, env);
+  const settings = readSettings(OPTIONS, argv, env);
   const rbdEndpoint = requireEndpoint('rbd-endpoint', settings.rbdEndpoint);
   const cephfsEndpoint = requireEndpoint('cephfs-endpoint', settings.cephfsEndpoint);
   if (rbdEndpoint === undefined && cephfsEndpoint === undefined) {
@@ -176,15 +139,4 @@ export function parseServeOptions(argv: readonly string[], env: NodeJS.ProcessEn
     ...(metricsAddress === undefined ? {} : { metricsAddress }),
     logLevel: settings.logLevel as ServeOptions['logLevel'],
   };
-}
-
-/** `--help` of `serve`: a paragraph for each setting. */
-export function describeOptions(): string {
-  return Object.values<OptionDescription>(OPTIONS)
-    .map(option => {
-      const choices = option.choices === undefined ? '' : ` (${option.choices.join(', ')})`;
-      const fallback = option.fallback === '' ? '' : ` [default: ${option.fallback}]`;
-      return `  --${option.flag} ${option.placeholder}   ($${environmentVariableOf(option)})\n      ${option.help}${choices}${fallback}`;
-    })
-    .join('\n');
 }

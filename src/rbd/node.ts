@@ -37,7 +37,11 @@ export interface RbdNodeDependencies {
   readonly mappers?: readonly Mapper[];
 }
 
-function createMappers({ exec, stateDir }: RbdNodeDependencies): readonly Mapper[] {
+/** The ways to map that the driver knows, the preferred first. */
+export function createMappers({
+  exec,
+  stateDir,
+}: Pick<RbdNodeDependencies, 'exec' | 'stateDir'>): readonly Mapper[] {
   return [
     createKernelMapper({ exec }),
     createNbdMapper({ exec }),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { OPTIONS } from '../../src/config/option-table.ts';
-import { describeOptions, environmentVariableOf, parseServeOptions } from '../../src/config/options.ts';
+import { parseServeOptions } from '../../src/config/options.ts';
+import { describeOptions, environmentVariableOf } from '../../src/config/settings.ts';
 
 const endpoint = ['--rbd-endpoint', 'unix:///csi/csi.sock'];
 
@@ -70,7 +71,7 @@ describe('the settings of serve', () => {
   });
 
   it('are all in the help, each as flag and variable', () => {
-    const help = describeOptions();
+    const help = describeOptions(OPTIONS);
     for (const option of Object.values(OPTIONS)) {
       expect(help).toContain(`--${option.flag} `);
       expect(help).toContain(`$${environmentVariableOf(option)}`);

@@ -1,6 +1,7 @@
 import { format, resolveConfig } from 'prettier';
+import { DOCTOR_OPTIONS } from '../../src/config/doctor-options.ts';
 import { OPTIONS, type OptionDescription } from '../../src/config/option-table.ts';
-import { environmentVariableOf } from '../../src/config/options.ts';
+import { environmentVariableOf } from '../../src/config/settings.ts';
 
 const INTRODUCTION = `# Options of \`csi-driver-ceph serve\`
 
@@ -16,9 +17,25 @@ function describe(option: OptionDescription): string {
   return `| \`--${option.flag}\` | \`${environmentVariableOf(option)}\` | ${fallback} | ${option.help}${choices} |`;
 }
 
-/** docs/options.md, from the table that the command line is parsed by. */
+const DOCTOR = `
+
+## Options of \`csi-driver-ceph doctor\`
+
+[What it looks at](operations.md#the-doctor). Those that \`serve\` has, too, have the same meaning.
+
+`;
+
+function writeTable(options: readonly OptionDescription[]): string {
+  const head = ['| Flag | Environment variable | Default | Meaning |', '| --- | --- | --- | --- |'];
+  return [...head, ...options.map(describe)].join('\n');
+}
+
+/** docs/options.md, from the tables that the command lines are parsed by. */
 export async function writeOptionsPage(file: string): Promise<string> {
-  const rows = Object.values<OptionDescription>(OPTIONS).map(describe);
-  const table = ['| Flag | Environment variable | Default | Meaning |', '| --- | --- | --- | --- |', ...rows];
-  return format(`${INTRODUCTION}${table.join('\n')}\n`, { ...(await resolveConfig(file)), filepath: file });
+  const serve = writeTable(Object.values(OPTIONS));
+  const doctor = writeTable(Object.values(DOCTOR_OPTIONS));
+  return format(`${INTRODUCTION}${serve}${DOCTOR}${doctor}\n`, {
+    ...(await resolveConfig(file)),
+    filepath: file,
+  });
 }
