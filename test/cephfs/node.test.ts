@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -140,4 +140,61 @@ it.each([
 ])('refuses the volume context %j', async (context, message) => {
   const { node } = createNode([], [[]]);
   await expect(node.stageVolume(requestOf({ context }), createTestContext())).rejects.toThrow(message);
+});
+
+describe('a view of a snapshot', () => {
+  const snapshot = 'csi-snap-1';
+  const base = '/volumes/csi/csi-vol-pvc-1';
+  const capability = { ...requestOf().capability, mode: 'multi-node-reader-only' } as const;
+  const viewOf = () => requestOf({ capability, context: { subvolumePath: base, snapshot } });
+  const subvolume = () => mountOf({ options: ['ro'] });
+  const view = () => mountOf({ id: 10, parentId: 9, options: ['ro'], root: `/.snap/${snapshot}/0b7e` });
+  const find = () => ['find', join(directory, '.snap', snapshot), ...Array<RegExp>(11).fill(/./)];
+  const bind = () => [
+    ...['mount', '--no-canonicalize', '--bind'],
+    ...[join(directory, '.snap', snapshot, '0b7e'), directory],
+  ];
+  const mountBase = () =>
+    mountCommand('noatime', 'ro').map(argument =>
+      argument.startsWith('--client_mountpoint=') ? `--client_mountpoint=${base}` : argument,
+    );
+
+  it('is the directory of the snapshot above its subvolume, which is mounted read-only', async () => {
+    const script = [{ argv: mountBase() }, { argv: find(), stdout: '0b7e\n' }, { argv: bind() }];
+    const { node, fake } = createNode(script, [[], [], [subvolume()]]);
+    await node.stageVolume(viewOf(), createTestContext());
+    fake.expectAllUsed();
+  });
+
+  it('is completed where only its subvolume is mounted', async () => {
+    const script = [{ argv: probe() }, { argv: find(), stdout: '0b7e\n' }, { argv: bind() }];
+    const { node, fake } = createNode(script, [[subvolume()]]);
+    await node.stageVolume(viewOf(), createTestContext());
+    fake.expectAllUsed();
+  });
+
+  it('is left alone where it is mounted already', async () => {
+    const { node, fake } = createNode([{ argv: probe() }], [[subvolume(), view()]]);
+    await node.stageVolume(viewOf(), createTestContext());
+    fake.expectAllUsed();
+  });
+
+  it('of a snapshot that is gone leaves no mount', async () => {
+    const gone = { argv: find(), exitCode: 1, stderr: 'find: No such file or directory' };
+    const unmount = ['umount', '--no-canonicalize', '--internal-only', directory];
+    const script = [{ argv: mountBase() }, gone, { argv: unmount }];
+    const { node, fake } = createNode(script, [[], [], [subvolume()], [subvolume()], []]);
+    await expect(node.stageVolume(viewOf(), createTestContext())).rejects.toMatchObject({
+      kind: 'not-found',
+    });
+    fake.expectAllUsed();
+  });
+
+  it('is refused for writers, and under a name that leads elsewhere', async () => {
+    const { node } = createNode([], [[]]);
+    const writing = { ...viewOf(), capability: requestOf().capability };
+    await expect(node.stageVolume(writing, createTestContext())).rejects.toThrow(/can only be read/);
+    const away = { ...viewOf(), context: { subvolumePath: base, snapshot: '../x' } };
+    await expect(node.stageVolume(away, createTestContext())).rejects.toThrow(/not the name of a snapshot/);
+  });
 });

@@ -96,6 +96,42 @@ describe('staging', () => {
     );
   });
 
+  it('is done anew by publications of a dead volume, once for all that come together and bring a key', async () => {
+    const staging = Promise.withResolvers<undefined>();
+    const stageVolume = vi.fn(() => staging.promise);
+    const isDead = vi.fn(() => Promise.resolve(true));
+    const service = createService({ ...createBackend(), stageVolume, isDead });
+    const publish = (pod: string, secrets: Record<string, string>) =>
+      invoke(Node.NodePublishVolume, service.NodePublishVolume, {
+        volume_id: 'v',
+        staging_target_path: nowhere,
+        target_path: `/nowhere/${pod}`,
+        volume_capability: capability,
+        volume_context: { pool: 'p' },
+        secrets,
+      });
+    await expect(publish('a', {})).rejects.toMatchObject({
+      kind: 'failed-precondition',
+      message: expect.stringContaining('the client behind volume v is dead') as string,
+    });
+    const pods = [publish('b', { userKey: 'k' }), publish('c', { userKey: 'k' })];
+    await vi.waitFor(() => expect(isDead).toHaveBeenCalledTimes(3), { timeout: 20_000 });
+    await vi.waitFor(() => expect(stageVolume).toHaveBeenCalled(), { timeout: 20_000 });
+    await expect(publish('d', { userKey: 'another' })).rejects.toMatchObject({ kind: 'aborted' });
+    staging.resolve(undefined);
+    // There is nothing at the staging path here.
+    for (const pod of pods) await expect(pod).rejects.toThrow(/is not staged/);
+    expect(stageVolume).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({
+        volumeId: 'v',
+        stagingPath: nowhere,
+        context: { pool: 'p' },
+        secrets: { userKey: new Secret('k') },
+      }),
+      expect.anything(),
+    );
+  });
+
   it('and unstaging one volume exclude each other', async () => {
     const staging = Promise.withResolvers<undefined>();
     const backend = { ...createBackend(), stageVolume: vi.fn(() => staging.promise) };

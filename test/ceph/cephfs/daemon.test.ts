@@ -1,9 +1,12 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
+import { mountCapability } from '../../../dev/driver/requests.ts';
 import { csi } from '../../../src/grpc/contract.ts';
 import { clients } from '../harness/clients.ts';
+import { values } from '../harness/cluster.ts';
 import { useDriver } from '../harness/driver.ts';
 import { createCalls } from './fixture.ts';
 
@@ -82,6 +85,46 @@ test.runIf(clients.mounter === 'fuse')(
 
     await killDaemons(other.path);
     await other.unstage();
+    await calls.remove(volume);
+  },
+);
+
+test.runIf(clients.mounter === 'fuse')(
+  'a dead ceph-fuse is mended by the publication for another Pod, which brings a key',
+  { timeout: PATIENCE },
+  async () => {
+    const volume = await calls.create('mended');
+    const { path, unstage } = await calls.stage(volume, 'mended');
+    const publish = (target: string, secrets: Record<string, string> = {}) =>
+      driver.cephfs.call(csi.Node.NodePublishVolume, {
+        volume_id: volume.volume_id,
+        staging_target_path: path,
+        target_path: join(driver.directory, target),
+        volume_context: volume.volume_context,
+        volume_capability: mountCapability('MULTI_NODE_MULTI_WRITER'),
+        secrets,
+      });
+    await publish('first-pod');
+    await killDaemons(path);
+
+    await expect(publish('second-pod')).rejects.toMatchObject({
+      code: status.FAILED_PRECONDITION,
+      details: expect.stringContaining('node-publish-secret') as string,
+    });
+    const pods = ['second-pod', 'third-pod'];
+    await Promise.all(pods.map(pod => publish(pod, values.cephfs.nodeSecrets)));
+    for (const pod of pods) expect(await readdir(join(driver.directory, pod))).toEqual([]);
+    expect(await findDaemons(path)).toHaveLength(1);
+    // What the first Pod has is dead until it is published anew.
+    await expect(readdir(join(driver.directory, 'first-pod'))).rejects.toThrow(/ENOTCONN/);
+    await publish('first-pod');
+    expect(await readdir(join(driver.directory, 'first-pod'))).toEqual([]);
+
+    for (const pod of ['first-pod', ...pods]) {
+      const publication = { volume_id: volume.volume_id, target_path: join(driver.directory, pod) };
+      await driver.cephfs.call(csi.Node.NodeUnpublishVolume, publication);
+    }
+    await unstage();
     await calls.remove(volume);
   },
 );

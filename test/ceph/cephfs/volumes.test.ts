@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process';
 import { appendFile, readFile, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { constants } from 'node:os';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { csi } from '../../../src/grpc/contract.ts';
 import { listSubvolumes, values } from '../harness/cluster.ts';
@@ -12,6 +14,12 @@ import { createCalls, fromSnapshot, fromVolume, MIB } from './fixture.ts';
 
 const driver = useDriver({ flags: ['--mounter', clients.mounter] });
 const calls = createCalls(driver);
+
+/** An extended attribute of a directory; Ceph's programs bring a Python. */
+async function readAttribute(path: string, name: string): Promise<string> {
+  const program = 'import os, sys; print(os.getxattr(sys.argv[1], sys.argv[2]).decode())';
+  return (await promisify(execFile)('python3', ['-c', program, path, name])).stdout.trim();
+}
 
 const PIECE = Buffer.alloc(8 * MIB, 'x');
 /** Clients learn of what is used, and of a new quota, some seconds late. */
@@ -114,6 +122,43 @@ test('a snapshot outlives its volume, and can be restored', async () => {
   expect(await listSubvolumes()).not.toContain('csi-vol-mortal');
 });
 
+test('a copy is told from a copy of something else', async () => {
+  const volumes = await Promise.all([calls.create('first-source'), calls.create('second-source')]);
+  const copy = await calls.create('copied-once', fromVolume(volumes[0]));
+  expect(await calls.create('copied-once', fromVolume(volumes[0]))).toEqual(copy);
+  const refused = { code: status.ALREADY_EXISTS };
+  await expect(calls.create('copied-once', fromVolume(volumes[1]))).rejects.toMatchObject(refused);
+  await expect(calls.create('copied-once')).rejects.toMatchObject(refused);
+  await Promise.all([copy, ...volumes].map(calls.remove));
+});
+
+test('a volume is pinned to metadata servers, and freed', async () => {
+  const pinned = { mutable_parameters: { exportPin: '0', distributedPin: '1' } };
+  const volume = await calls.create('pinned', pinned);
+  expect(await calls.create('pinned', pinned)).toEqual(volume);
+  // Ceph pins the directory above the one that the volume's Pods see.
+  const [, clusterID = '', fsName = ''] = volume.volume_id.split('/');
+  const rootPath = dirname(volume.volume_context['subvolumePath'] ?? '');
+  const context = { staticVolume: 'true', clusterID, fsName, rootPath };
+  const above = { ...volume, volume_id: 'above-pinned', volume_context: context };
+  const { path, unstage } = await calls.stage(above, 'pinned');
+  const readPin = () => readAttribute(path, 'ceph.dir.pin');
+  expect(await readPin()).toBe('0');
+  const modify = (mutable_parameters: Record<string, string>) =>
+    driver.cephfs.call(csi.Controller.ControllerModifyVolume, {
+      volume_id: volume.volume_id,
+      mutable_parameters,
+      secrets: values.cephfs.secrets,
+    });
+  await modify({ exportPin: '-1' });
+  await modify({ exportPin: '-1', randomPin: '0.01' });
+  await expect.poll(readPin, { timeout: 60_000 }).toBe('-1');
+  await expect(modify({ randomPin: '0.9' })).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
+  await unstage();
+  await calls.remove(volume);
+  await expect(modify({})).rejects.toMatchObject({ code: status.NOT_FOUND });
+});
+
 test('the same snapshot name is refused for another volume, and free again when it is removed', async () => {
   const volumes = await Promise.all([calls.create('one'), calls.create('two')]);
   const taken = await calls.snapshot('name', volumes[0]);
@@ -123,8 +168,8 @@ test('the same snapshot name is refused for another volume, and free again when 
   await Promise.all(volumes.map(calls.remove));
 });
 
-test('thirty volumes are made and deleted, ten at a time', async () => {
-  const names = Array.from({ length: 30 }, (_, index) => `many-${index}`);
+test('a hundred volumes are made and deleted, ten at a time', { timeout: 600_000 }, async () => {
+  const names = Array.from({ length: 100 }, (_, index) => `many-${index}`);
   const rest = names.values();
   const work = async () => {
     for (const name of rest) {

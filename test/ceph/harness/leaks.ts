@@ -19,11 +19,20 @@ async function listPool(pool: string): Promise<string[]> {
   return names.map(name => `pool ${pool}: ${name}`);
 }
 
-/** What is in the cluster: images and subvolumes in any state. */
+/** The keys of CephFS's index of snapshot names: of snapshots, and of removals that go on. */
+export async function listSnapshotIndex(): Promise<string[]> {
+  const place = ['--pool', `${cluster.fsName}.meta`, '--namespace', 'csi-driver-ceph'];
+  const objects = (await rados(...place, 'ls')).split('\n');
+  if (!objects.includes('snapshots')) return [];
+  return (await rados(...place, 'listomapkeys', 'snapshots')).split('\n').filter(key => key !== '');
+}
+
+/** What is in the cluster: images and subvolumes in any state, and removals of CephFS snapshots that did not end. */
 export async function listClusterContent(): Promise<Leaks> {
   const lists = await Promise.all([
     ...Object.values(cluster.pools).map(listPool),
     listSubvolumes().then(names => names.map(name => `subvolume ${name}`)),
+    listSnapshotIndex().then(keys => keys.filter(key => key.startsWith('removal/'))),
   ]);
   return [...new Set(lists.flat())].sort();
 }

@@ -2,58 +2,14 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { Exec } from '../../../src/exec/command.ts';
-import { createExec } from '../../../src/exec/run.ts';
 import { isErrorOfKind } from '../../../src/model/errors.ts';
 import type { NodeBackend, StageRequest } from '../../../src/model/node-backend.ts';
 import { clients } from '../harness/clients.ts';
 import { withHangingOsds } from '../harness/cluster.ts';
+import { killAfterEachProgram } from '../harness/mortal-driver.ts';
 import { context, countWatchers, otherPath, run, useNode, type TestVolume } from './fixture.ts';
 
 const node = useNode();
-
-interface MortalExec {
-  readonly exec: Exec;
-  readonly programs: readonly string[];
-}
-
-/** Runs programs like a driver that is killed when one of them has ended: none is run after it, not even to undo. */
-function createMortalExec(lives: number): MortalExec {
-  const exec = createExec();
-  const programs: string[] = [];
-  return {
-    programs,
-    exec: async (command, callContext) => {
-      if (programs.length >= lives) throw new Error('the driver was killed');
-      programs.push(command.program);
-      const result = await exec(command, callContext);
-      if (programs.length >= lives) throw new Error('the driver was killed');
-      return result;
-    },
-  };
-}
-
-/**
- * Runs `work` with a driver that is killed after its first program, then after its second, and so on, until one
- * survives; `recover` after each death.
- */
-async function killAfterEachProgram(
-  work: (backend: NodeBackend) => Promise<void>,
-  recover: () => Promise<void>,
-): Promise<number> {
-  for (let lives = 1; ; lives += 1) {
-    const { exec, programs } = createMortalExec(lives);
-    const died = await work(node.start({ exec })).then(
-      () => false,
-      () => programs.length >= lives,
-    );
-    if (!died) {
-      expect(programs.length).toBeLessThan(lives);
-      return lives - 1;
-    }
-    await recover();
-  }
-}
 
 /** Repeats as kubelet does, for as long as Ceph lists a client that died. */
 async function stageEventually(backend: NodeBackend, request: StageRequest): Promise<void> {
@@ -86,6 +42,7 @@ describe('a driver that is killed', () => {
   it('after any program of a first stage leaves what the next one completes', async () => {
     let volume = await node.createVolume('64M');
     const programs = await killAfterEachProgram(
+      node.start,
       async backend => await backend.stageVolume(volume.stage(), context()),
       async () => {
         await stageEventually(node.start(), volume.stage());
@@ -105,6 +62,7 @@ describe('a driver that is killed', () => {
     await writeFile(join(volume.stagingPath, 'file'), 'kept');
     await node.start().unstageVolume(volume.unstage, context());
     const programs = await killAfterEachProgram(
+      node.start,
       async backend => await backend.stageVolume(volume.stage(), context()),
       async () => {
         await node.start().unstageVolume(volume.unstage, context());
@@ -123,6 +81,7 @@ describe('a driver that is killed', () => {
       const stage = async () => await node.start().stageVolume(volume.stage({ type }), context());
       await stage();
       const programs = await killAfterEachProgram(
+      node.start,
         async backend => await backend.unstageVolume(volume.unstage, context()),
         async () => {
           await node.start().unstageVolume(volume.unstage, context());
