@@ -137,7 +137,7 @@ describe.skipIf(SKIPS)('the chart', () => {
     expect(serving.length).toBe(component === 'node' ? 1 : 12);
   });
 
-  test('alerts on metrics that the driver has', async () => {
+  test('alerts on metrics that the driver has, and the operations page tells of each alert', async () => {
     const rules = (await renderObjects(everything)).find(({ kind }) => kind === 'PrometheusRule');
     const used = JSON.stringify(rules).match(/csi_driver_ceph_\w+/g) ?? [];
     const metrics = createMetrics({ version: '1', role: 'all' });
@@ -146,6 +146,9 @@ describe.skipIf(SKIPS)('the chart', () => {
     metrics.watchDriver('rbd', () => ({ ...idle, purgesPending: 0, flatteningsPending: 0 }));
     const served = (await metrics.render()).split('\n').map(line => /^\w+/.exec(line)?.[0]);
     expect(new Set(used).size).toBe(3);
+    const alerts = [...JSON.stringify(rules).matchAll(/"alert":"(\w+)"/g)].map(([, name = '']) => name);
+    const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+    expect(alerts.filter(name => !page.includes(`\`${name}\``))).toEqual([]);
     expect(served).toEqual(expect.arrayContaining(used));
   });
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import { createMetricsServer, type MetricsServer } from '../../src/metrics/server.ts';
@@ -52,6 +53,14 @@ describe('the metrics', () => {
     expect(read('locks_held', 'cephfs')).toBe(0);
     expect(read('purges_pending', 'rbd')).toBe(4);
     expect(read('purges_pending', 'cephfs')).toBeUndefined();
+  });
+
+  test('are all in the operations page', async () => {
+    const text = await createMetrics(build).render();
+    const served = [...text.matchAll(/^# TYPE (csi_driver_ceph_\w+)/gm)].map(([, name = '']) => name);
+    const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+    const told = [...page.matchAll(/^\| `(csi_driver_ceph_\w+)`/gm)].map(([, name = '']) => name);
+    expect(told.sort()).toEqual(served.sort());
   });
 
   test('tell what runs, and how Node.js is', async () => {
