@@ -8,6 +8,7 @@ export const EAGAIN = 11;
 export const EBUSY = 16;
 export const EEXIST = 17;
 export const EINVAL = 22;
+export const EMLINK = 31;
 export const ENOTEMPTY = 39;
 
 const KINDS: Readonly<Partial<Record<number, ErrorKind>>> = {

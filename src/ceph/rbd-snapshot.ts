@@ -24,8 +24,24 @@ export interface SnapshotInfo {
   /** The size of the image at that time. */
   readonly sizeBytes: bigint;
   readonly createdAt: Date;
-  /** `trash`: removed, and kept by Ceph as long as a clone lives from it; `other`: of groups, mirroring, …. */
-  readonly kind: 'user' | 'trash' | 'other';
+  /**
+   * `group`: the image's part of a group's snapshot; `trash`: removed, and kept by Ceph as long as a clone lives from it;
+   * `other`: of mirroring, ….
+   */
+  readonly kind: 'user' | 'group' | 'trash' | 'other';
+  /** Which group's snapshot it is part of. */
+  readonly group?: { readonly pool: string; readonly group: string; readonly snapshot: string };
+}
+
+function readGroup(namespace: unknown): Pick<SnapshotInfo, 'group'> {
+  if (!isObject(namespace) || namespace['type'] !== 'group') return {};
+  return {
+    group: {
+      pool: stringOf(namespace, 'pool'),
+      group: stringOf(namespace, 'group'),
+      snapshot: stringOf(namespace, 'group snap'),
+    },
+  };
 }
 
 function readSnapshot(value: JsonObject): SnapshotInfo {
@@ -37,7 +53,8 @@ function readSnapshot(value: JsonObject): SnapshotInfo {
     name: stringOf(value, 'name'),
     sizeBytes: BigInt(numberOf(value, 'size')),
     createdAt: timeOf(value, 'timestamp'),
-    kind: type === 'user' || type === 'trash' ? type : 'other',
+    kind: type === 'user' || type === 'group' || type === 'trash' ? type : 'other',
+    ...readGroup(namespace),
   };
 }
 
@@ -117,19 +134,23 @@ export interface CloneLayout {
 /**
  * Makes an image that lives from a snapshot (clone v2: the snapshot needs no protection, and may be removed).
  * Ceph copies the parent's metadata to it at the end. `missing`: the parent or its snapshot is not there.
+ * @param snapshot its name; its number for a part of a group's snapshot, which has no name that Ceph would take.
  */
 export async function cloneSnapshot(
   session: CephSession,
   parent: ImageRef,
-  snapshot: string,
+  snapshot: string | bigint,
   ref: ImageRef,
   layout: CloneLayout,
 ): Promise<'created' | 'exists' | 'missing'> {
   const spec = imageSpec(ref);
+  const isNumber = typeof snapshot === 'bigint';
+  const source = isNumber ? imageSpec(parent) : `${imageSpec(parent)}@${snapshot}`;
   const command: CephCommand = {
     program: 'rbd',
     args: [
       'clone',
+      ...(isNumber ? ['--snap-id', String(snapshot)] : []),
       '--rbd-default-clone-format',
       '2',
       '--object-size',
@@ -139,16 +160,16 @@ export async function cloneSnapshot(
         ? []
         : ['--stripe-unit', String(layout.stripeUnit), '--stripe-count', String(layout.stripeCount)]),
       ...(layout.dataPool === undefined ? [] : ['--data-pool', layout.dataPool]),
-      `${imageSpec(parent)}@${snapshot}`,
+      source,
       spec,
     ],
-    what: `cloning ${imageSpec(parent)}@${snapshot} to ${spec}`,
+    what: `cloning ${source} to ${spec}`,
     operation: {
       name: 'clone_snapshot',
       args: {
         ...operand.image(ref),
         parent: operand.image(parent).ref,
-        snapshot,
+        snapshot: isNumber ? Number(snapshot) : snapshot,
         layout: layoutOperand(layout),
         dataPool: layout.dataPool,
       },

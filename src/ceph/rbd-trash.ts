@@ -1,12 +1,13 @@
-import { EBUSY, ENOENT, ENOTEMPTY, parseOutput } from './failure.ts';
+import { DriverError } from '../model/errors.ts';
+import { EBUSY, EMLINK, ENOENT, ENOTEMPTY, parseOutput } from './failure.ts';
 import { arrayOf, stringOf } from './rbd-json.ts';
 import {
   failCommand,
   imageSpec,
+  missingPool,
   operand,
   poolSpec,
   requireCeph,
-  requireUnlessMissing,
   runCeph,
   type CephCommand,
   type CephSession,
@@ -31,6 +32,7 @@ function secondsUntil(time: Date | undefined): number {
  * Also finishes a move that was killed half-way, whose image can be named, but not opened any more.
  * @param expiresAt until when only `--force` removes it.
  * @returns false when there is no image of that name.
+ * @throws DriverError `failed-precondition` when it is in a group.
  */
 export async function moveToTrash(session: CephSession, ref: ImageRef, expiresAt?: Date): Promise<boolean> {
   const spec = imageSpec(ref);
@@ -43,7 +45,13 @@ export async function moveToTrash(session: CephSession, ref: ImageRef, expiresAt
     writesTo: [ref.pool],
     finishes: true,
   };
-  return (await requireUnlessMissing(session, command)) !== undefined;
+  const result = await runCeph(session, command);
+  if (result.exitCode === EMLINK) {
+    throw new DriverError('failed-precondition', `${command.what}: it is in an RBD group`);
+  }
+  if (result.exitCode === ENOENT && missingPool(result) === undefined) return false;
+  if (result.exitCode !== 0) throw failCommand(session, command, result);
+  return true;
 }
 
 /** What is in a pool's trash, whoever put it there. */

@@ -1,4 +1,5 @@
 import { createSessionRunner } from '../ceph/ceph-command.ts';
+import { canRestoreFromGroups } from '../ceph/rbd-group.ts';
 import { createSessionServers, type SessionServers } from '../ceph/session-servers.ts';
 import { createCephfsController } from '../cephfs/controller.ts';
 import { createCephfsNode } from '../cephfs/node.ts';
@@ -9,6 +10,7 @@ import type { Exec } from '../exec/command.ts';
 import { startLineServer } from '../exec/line-server.ts';
 import { createExec, type ExecOptions } from '../exec/run.ts';
 import { createExecStream } from '../exec/stream.ts';
+import { createGroupControllerService } from '../controller/group-service.ts';
 import { createControllerService } from '../controller/service.ts';
 import { createSnapshotMetadataService } from '../controller/snapshot-metadata-service.ts';
 import { createLocks, type Locks } from '../grpc/locks.ts';
@@ -18,6 +20,7 @@ import { createIdentityService } from '../identity/service.ts';
 import type { Activity, Metrics } from '../metrics/metrics.ts';
 import type { Log } from '../model/call.ts';
 import type { ControllerBackend } from '../model/controller-backend.ts';
+import type { GroupSnapshotBackend } from '../model/group-snapshot-backend.ts';
 import type { NodeBackend } from '../model/node-backend.ts';
 import type { SnapshotMetadataBackend } from '../model/snapshot-metadata-backend.ts';
 import { createNodeService } from '../node/service.ts';
@@ -42,6 +45,7 @@ export interface Driver {
 
 interface Backends {
   readonly controller?: ControllerBackend;
+  readonly groupSnapshots?: GroupSnapshotBackend;
   readonly snapshotMetadata?: SnapshotMetadataBackend;
   readonly node?: NodeBackend;
 }
@@ -64,7 +68,7 @@ function watchDriver(plan: DriverPlan, locks: Locks, metrics: Metrics | undefine
 function assembleDriver(plan: DriverPlan, options: ServeOptions, environment: Environment, log: Log): Driver {
   const locks = createLocks();
   const { exec, metrics } = environment;
-  const { controller, snapshotMetadata, node } = plan;
+  const { controller, groupSnapshots, snapshotMetadata, node } = plan;
   watchDriver(plan, locks, metrics);
   const services: Services = {
     Identity: createIdentityService({
@@ -73,6 +77,7 @@ function assembleDriver(plan: DriverPlan, options: ServeOptions, environment: En
       capabilities: {
         services: [
           ...(controller === undefined ? [] : (['CONTROLLER_SERVICE'] as const)),
+          ...(groupSnapshots === undefined ? [] : (['GROUP_CONTROLLER_SERVICE'] as const)),
           ...(snapshotMetadata === undefined ? [] : (['SNAPSHOT_METADATA_SERVICE'] as const)),
         ],
         onlineExpansion: true,
@@ -82,6 +87,9 @@ function assembleDriver(plan: DriverPlan, options: ServeOptions, environment: En
     ...(controller === undefined
       ? {}
       : { Controller: createControllerService({ backend: controller, locks }) }),
+    ...(groupSnapshots === undefined
+      ? {}
+      : { GroupController: createGroupControllerService({ backend: groupSnapshots, locks }) }),
     ...(snapshotMetadata === undefined
       ? {}
       : { SnapshotMetadata: createSnapshotMetadataService(snapshotMetadata) }),
@@ -132,7 +140,12 @@ function createEnvironment(options: ServeOptions, metrics?: Metrics): Environmen
   };
 }
 
-function planRbd(endpoint: string, options: ServeOptions, environment: Environment, log: Log): DriverPlan {
+async function planRbd(
+  endpoint: string,
+  options: ServeOptions,
+  environment: Environment,
+  log: Log,
+): Promise<DriverPlan> {
   const { stateDir, mapper } = options;
   const node = options.servesNode ? { node: createRbdNode({ ...environment, stateDir, mapper }) } : {};
   const plan = { name: options.rbdDriverName, endpoint, background: [], ...node };
@@ -141,7 +154,13 @@ function planRbd(endpoint: string, options: ServeOptions, environment: Environme
   const execStream = createExecStream(environment.execOptions);
   const snapshotMetadata = createRbdChangedBlocks({ ...environment, execStream });
   const countWork = () => controller.countWork();
-  return { ...plan, controller, snapshotMetadata, background: [controller], countWork };
+  // Told by the installed programs alone: it is they that can, whatever the releases of the clusters.
+  const canGroup = await canRestoreFromGroups(environment.exec, {
+    log,
+    signal: new AbortController().signal,
+  });
+  const groupSnapshots = canGroup ? { groupSnapshots: controller } : {};
+  return { ...plan, controller, ...groupSnapshots, snapshotMetadata, background: [controller], countWork };
 }
 
 function planCephfs(endpoint: string, options: ServeOptions, environment: Environment, log: Log): DriverPlan {
@@ -163,17 +182,17 @@ function planCephfs(endpoint: string, options: ServeOptions, environment: Enviro
  * The drivers that the options ask for, ready to listen. This is the one place where backends, services and
  * servers are put together.
  */
-export function createDrivers(
+export async function createDrivers(
   options: ServeOptions,
   logFor: (driver: string) => Log,
   metrics?: Metrics,
-): readonly Driver[] {
+): Promise<readonly Driver[]> {
   const environment = createEnvironment(options, metrics);
   const { rbdEndpoint, cephfsEndpoint, rbdDriverName, cephfsDriverName } = options;
   const drivers: Driver[] = [];
   if (rbdEndpoint !== undefined) {
     const log = logFor(rbdDriverName);
-    const plan = planRbd(rbdEndpoint, options, environment, log);
+    const plan = await planRbd(rbdEndpoint, options, environment, log);
     drivers.push(assembleDriver(plan, options, environment, log));
   }
   if (cephfsEndpoint !== undefined) {

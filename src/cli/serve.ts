@@ -69,7 +69,7 @@ export const serveCommand: CliCommand = {
       process.kill(process.pid, 'SIGTERM');
     });
     const metrics = createServeMetrics(options);
-    const drivers = createDrivers(options, driver => log.child({ driver }), metrics);
+    const drivers = await createDrivers(options, driver => log.child({ driver }), metrics);
     const stopped = waitForSignal();
     const stopMetrics = await serveMetrics(options, metrics, log);
     for (const driver of drivers) {

@@ -3,6 +3,8 @@ import type { Snapshot as WireSnapshot } from '../gen/csi/v1/Snapshot.ts';
 import type { Volume as WireVolume } from '../gen/csi/v1/Volume.ts';
 import type { VolumeCondition as WireCondition } from '../gen/csi/v1/VolumeCondition.ts';
 import type { VolumeContentSource } from '../gen/csi/v1/VolumeContentSource.ts';
+import type { VolumeGroupSnapshot as WireGroupSnapshot } from '../gen/csi/v1/VolumeGroupSnapshot.ts';
+import type { VolumeGroupSnapshot } from '../model/group-snapshot-backend.ts';
 import type { Capacity } from '../model/controller-backend.ts';
 import type { Parameters, Snapshot, Volume, VolumeSource, VolumeStatus } from '../model/volume.ts';
 
@@ -41,15 +43,29 @@ export function formatStatus({ condition, volume }: VolumeStatus): {
   };
 }
 
-export function formatSnapshot(snapshot: Snapshot): WireSnapshot {
-  const milliseconds = snapshot.createdAt.getTime();
+function formatTime(time: Date): { readonly seconds: string; readonly nanos: number } {
+  const milliseconds = time.getTime();
   const seconds = Math.floor(milliseconds / 1000);
+  return { seconds: String(seconds), nanos: (milliseconds - seconds * 1000) * 1_000_000 };
+}
+
+export function formatSnapshot(snapshot: Snapshot): WireSnapshot {
   return {
     snapshot_id: snapshot.snapshotId,
     source_volume_id: snapshot.sourceVolumeId,
     size_bytes: String(snapshot.sizeBytes),
-    creation_time: { seconds: String(seconds), nanos: (milliseconds - seconds * 1000) * 1_000_000 },
+    creation_time: formatTime(snapshot.createdAt),
     ready_to_use: snapshot.readyToUse,
+    group_snapshot_id: snapshot.groupSnapshotId ?? '',
+  };
+}
+
+export function formatGroupSnapshot(group: VolumeGroupSnapshot): WireGroupSnapshot {
+  return {
+    group_snapshot_id: group.groupSnapshotId,
+    snapshots: group.snapshots.map(formatSnapshot),
+    creation_time: formatTime(group.createdAt),
+    ready_to_use: group.readyToUse,
   };
 }
 

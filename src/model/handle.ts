@@ -49,7 +49,8 @@ function escapePart(part: string): string {
   return encodeURIComponent(part);
 }
 
-function joinParts(kind: string, parts: readonly string[], subject: string): string {
+/** Of the parts, what `splitParts` takes apart. @throws DriverError `invalid-argument` beyond 128 bytes. */
+export function joinParts(kind: string, parts: readonly string[], subject: string): string {
   const id = [kind, ...parts.map(escapePart)].join('/');
   const bytes = Buffer.byteLength(id);
   if (bytes > MAXIMUM_BYTES) {
@@ -63,7 +64,7 @@ function joinParts(kind: string, parts: readonly string[], subject: string): str
 }
 
 /** The parts behind `<kind>/`, or undefined where the id is not exactly what `joinParts` writes. */
-function splitParts(kind: string, id: string): string[] | undefined {
+export function splitParts(kind: string, id: string): string[] | undefined {
   const [first, ...encoded] = id.split('/');
   if (first !== kind || Buffer.byteLength(id) > MAXIMUM_BYTES) return undefined;
   try {

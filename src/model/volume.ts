@@ -73,6 +73,8 @@ export interface Snapshot {
   readonly sizeBytes: bigint;
   readonly createdAt: Date;
   readonly readyToUse: boolean;
+  /** Of the group snapshot that it is part of, and only goes with. */
+  readonly groupSnapshotId?: string;
 }
 
 export interface SnapshotSpec {

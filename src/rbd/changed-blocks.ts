@@ -17,7 +17,7 @@ import type {
 } from '../model/snapshot-metadata-backend.ts';
 import { requireSnapshotPlace, type SnapshotPlace } from './places.ts';
 import { createSessions } from './sessions.ts';
-import { isUserSnapshot } from './snapshots.ts';
+import { isUserSnapshot } from './snapshot-kind.ts';
 
 /** Snapshots as `rbd` names them, and what the image is called now. */
 interface FoundSnapshots {
@@ -33,6 +33,12 @@ async function findSnapshots(session: CephSession, place: SnapshotPlace): Promis
 
 function requireSnapshot(found: FoundSnapshots, number: bigint, field: string): SnapshotInfo {
   const snapshot = found.snapshots.find(candidate => candidate.number === number);
+  if (snapshot?.kind === 'group') {
+    throw new DriverError(
+      'failed-precondition',
+      `${field}: Ceph does not tell the blocks of a snapshot that is part of a group snapshot`,
+    );
+  }
   if (snapshot !== undefined) return snapshot;
   throw new DriverError('not-found', `${field}: there is no such snapshot in ${poolSpec(found.image)}`);
 }

@@ -16,6 +16,7 @@ import type {
   VolumeReference,
 } from '../model/controller-backend.ts';
 import { DriverError, isErrorOfKind } from '../model/errors.ts';
+import type { GroupSnapshotBackend } from '../model/group-snapshot-backend.ts';
 import { chooseName } from '../model/name.ts';
 import type { Secrets } from '../model/secret.ts';
 import type { Page, Snapshot, SnapshotSpec, Volume, VolumeSpec } from '../model/volume.ts';
@@ -23,6 +24,7 @@ import { explainUnsupported, requireSupported } from './access-modes.ts';
 import { createBackground } from './background.ts';
 import { readCapacity } from './capacity.ts';
 import { createFlattener } from './flattener.ts';
+import { createGroupController } from './group-controller.ts';
 import { requireVolume, type OnTrashed } from './image-state.ts';
 import { DEFAULT_LIMITS, type RbdLimits } from './limits.ts';
 import { listAllSnapshots, listVolumes, listVolumeSnapshots, readVolume } from './listing.ts';
@@ -54,7 +56,7 @@ export interface RbdControllerOptions {
   readonly limits?: Partial<RbdLimits>;
 }
 
-export interface RbdController extends ControllerBackend {
+export interface RbdController extends ControllerBackend, GroupSnapshotBackend {
   /** Resumes what an earlier driver did not finish, in the background. */
   start(): void;
   /** How much the background work has before it. */
@@ -212,6 +214,7 @@ export function createRbdController(options: RbdControllerOptions): RbdControlle
   return {
     ...createVolumes(sessions, tools, sweeper),
     ...createSnapshots(sessions, tools),
+    ...createGroupController(sessions, tools),
     ...(ownCredentials === undefined ? {} : createReader(sessions)),
     start: () => sweeper.start(),
     countWork: () => ({

@@ -1,3 +1,4 @@
+import { readGroupSnapshot } from '../ceph/rbd-group.ts';
 import { listImages, listImagesAndSnapshots, type ListedSnapshot } from '../ceph/rbd-image-list.ts';
 import { readImage } from '../ceph/rbd-image.ts';
 import { imageSpec, poolSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.ts';
@@ -5,13 +6,15 @@ import { listSnapshots } from '../ceph/rbd-snapshot.ts';
 import type { Context } from '../model/call.ts';
 import { DriverError, isErrorOfKind } from '../model/errors.ts';
 import type { Page, PageRequest, Snapshot, VolumeStatus } from '../model/volume.ts';
+import { listOwnGroups } from './group-membership.ts';
 import { describeUnopenable, examineUnopenable, inspectImage, type VolumeImage } from './image-state.ts';
 import { isTemporarySnapshot, isTombstone, tombstoneName } from './marker.ts';
 import { listOwnPools, type OwnPool } from './own-pools.ts';
 import { readPage, type Position } from './paging.ts';
 import { encodeVolumePlace, requireVolumePlace, type VolumePlace } from './places.ts';
 import type { Sessions } from './sessions.ts';
-import { isUserSnapshot, snapshotOf } from './snapshots.ts';
+import { GROUP_SNAPSHOT, isUserSnapshot } from './snapshot-kind.ts';
+import { snapshotOf } from './snapshots.ts';
 
 interface ListedImage {
   readonly pool: OwnPool;
@@ -76,6 +79,11 @@ export async function readVolume(
   return { volume, condition: { abnormal: true, message: describeUnopenable(place) } };
 }
 
+interface PoolSnapshot {
+  readonly pool: OwnPool;
+  readonly listed: ListedSnapshot;
+}
+
 async function resolveSnapshot(
   pool: OwnPool,
   listed: ListedSnapshot,
@@ -88,6 +96,30 @@ async function resolveSnapshot(
   const found = snapshots?.find(snapshot => snapshot.name === listed.snapshot);
   if (found === undefined || !isUserSnapshot(found)) return undefined;
   return snapshotOf(pool.clusterId, image, volume.info, found);
+}
+
+/** Parts of group snapshots, which `rbd ls --long` leaves out: one process for each group snapshot. */
+async function listGroupMembers(pool: OwnPool): Promise<readonly Position<PoolSnapshot>[]> {
+  const groups = await listOwnGroups(pool.session, pool.ref);
+  const snapshots = await Promise.all(
+    groups.map(group => readGroupSnapshot(pool.session, group, GROUP_SNAPSHOT)),
+  );
+  return snapshots
+    .filter(snapshot => snapshot !== undefined)
+    .filter(({ isComplete }) => isComplete)
+    .flatMap(({ members, imageSnapshotName: snapshot }) =>
+      members.map(({ image, ...ref }) => {
+        const home = { ...pool, ref };
+        return { key: keyOf(home, image, snapshot), value: { pool: home, listed: { image, snapshot } } };
+      }),
+    );
+}
+
+async function listNamedSnapshots(pool: OwnPool): Promise<readonly Position<PoolSnapshot>[]> {
+  const snapshots = await listPoolSnapshots(pool);
+  return snapshots
+    .filter(({ snapshot }) => !isTemporarySnapshot(snapshot))
+    .map(listed => ({ key: keyOf(pool, listed.image, listed.snapshot), value: { pool, listed } }));
 }
 
 /** An image that goes while `rbd ls --long` opens it can fail the whole listing; then it is made again. */
@@ -108,15 +140,7 @@ export async function listAllSnapshots(
 ): Promise<Page<Snapshot>> {
   const pools = await listOwnPools(sessions, context);
   const positions = await Promise.all(
-    pools.map(async pool => {
-      const snapshots = await listPoolSnapshots(pool);
-      return snapshots
-        .filter(({ snapshot }) => !isTemporarySnapshot(snapshot))
-        .map(listed => ({
-          key: keyOf(pool, listed.image, listed.snapshot),
-          value: { pool, listed },
-        }));
-    }),
+    pools.flatMap(pool => [listNamedSnapshots(pool), listGroupMembers(pool)]),
   );
   return readPage(positions.flat(), request, ({ pool, listed }) =>
     resolveSnapshot(pool, listed, async image => {

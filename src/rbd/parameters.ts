@@ -179,6 +179,18 @@ export function parseImageParameters(given: Parameters, log: Log): ImageParamete
   };
 }
 
+/** Where a VolumeGroupSnapshotClass says that group snapshots are. @throws DriverError `invalid-argument` */
+export function parseGroupParameters(
+  given: Parameters,
+  log: Log,
+): { readonly clusterId?: string; readonly pool?: string } {
+  const { clusterID, pool } = selectKnown(given, ['clusterID', 'pool'], log);
+  return {
+    ...(clusterID === undefined || clusterID === '' ? {} : { clusterId: clusterID }),
+    ...(pool === undefined || pool === '' ? {} : { pool: parsePool('pool', pool) }),
+  };
+}
+
 const SNAPSHOT_KEYS = ['clusterID', 'snapshotNamePrefix', 'pool'];
 
 /** The prefix of snapshot names that a VolumeSnapshotClass asks for. @throws DriverError `invalid-argument` */

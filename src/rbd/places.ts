@@ -1,5 +1,7 @@
+import type { GroupRef } from '../ceph/rbd-group.ts';
 import type { ImageIdRef, ImageRef, PoolRef } from '../ceph/rbd-session.ts';
 import { DriverError } from '../model/errors.ts';
+import { decodeGroupHandle, encodeGroupHandle } from '../model/group-handle.ts';
 import {
   decodeSnapshotHandle,
   decodeVolumeHandle,
@@ -15,6 +17,11 @@ export interface VolumePlace extends ImageRef {
 export interface SnapshotPlace extends ImageIdRef {
   readonly clusterId: string;
   readonly snapshotNumber: bigint;
+}
+
+/** The group whose snapshot a group snapshot is. */
+export interface GroupPlace extends GroupRef {
+  readonly clusterId: string;
 }
 
 /** What a pool, a namespace or an image of this driver's can be called: no part of an `rbd` image spec's syntax. */
@@ -73,4 +80,16 @@ export function encodeSnapshotPlace(clusterId: string, ref: ImageIdRef, snapshot
     imageId: ref.imageId,
     snapshotNumber,
   });
+}
+
+/** Where a `group_snapshot_id` says that the group is, or undefined for an id that this driver never gave. */
+export function decodeGroupPlace(groupSnapshotId: string): GroupPlace | undefined {
+  const handle = decodeGroupHandle(groupSnapshotId);
+  if (handle === undefined) return undefined;
+  const { pool, namespace, group } = handle;
+  return [pool, namespace ?? pool, group].every(isName) ? handle : undefined;
+}
+
+export function encodeGroupPlace(clusterId: string, ref: GroupRef): string {
+  return encodeGroupHandle({ clusterId, ...poolOf(ref), group: ref.group });
 }

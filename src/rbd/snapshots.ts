@@ -1,14 +1,21 @@
 import { readOmapValue, removeOmapKey, writeOmapValue } from '../ceph/rados-object.ts';
 import { readImageById, type ImageInfo } from '../ceph/rbd-image.ts';
-import type { CephSession, ImageRef } from '../ceph/rbd-session.ts';
+import type { CephSession, ImageIdRef, ImageRef } from '../ceph/rbd-session.ts';
 import { createSnapshot, listSnapshots, removeSnapshot, type SnapshotInfo } from '../ceph/rbd-snapshot.ts';
 import { DriverError } from '../model/errors.ts';
 import type { Snapshot } from '../model/volume.ts';
 import type { Flattener } from './flattener.ts';
 import { inspectImage, requireVolume, type OnTrashed } from './image-state.ts';
 import type { RbdLimits } from './limits.ts';
-import { isTemporarySnapshot, isTombstone, volumeNameOf } from './marker.ts';
-import { encodeSnapshotPlace, encodeVolumePlace, type SnapshotPlace, type VolumePlace } from './places.ts';
+import { isTombstone, volumeNameOf } from './marker.ts';
+import {
+  encodeGroupPlace,
+  encodeSnapshotPlace,
+  encodeVolumePlace,
+  type SnapshotPlace,
+  type VolumePlace,
+} from './places.ts';
+import { isUserSnapshot } from './snapshot-kind.ts';
 import { requireSnapshotRoom } from './snapshot-room.ts';
 import { dropTombstone } from './volume-deletion.ts';
 
@@ -17,11 +24,6 @@ import { dropTombstone } from './volume-deletion.ts';
  * that another volume's snapshot has. What it says is verified at the image, so losing it loses nothing.
  */
 const INDEX = 'csi-driver-ceph.snapshots';
-
-/** What a user can name: not what the driver makes for itself, nor what others do. */
-export function isUserSnapshot({ kind, name }: SnapshotInfo): boolean {
-  return kind === 'user' && !isTemporarySnapshot(name);
-}
 
 export function snapshotOf(
   clusterId: string,
@@ -36,6 +38,9 @@ export function snapshotOf(
     sizeBytes: snapshot.sizeBytes,
     createdAt: snapshot.createdAt,
     readyToUse: true,
+    ...(snapshot.group === undefined
+      ? {}
+      : { groupSnapshotId: encodeGroupPlace(clusterId, { ...ref, ...snapshot.group }) }),
   };
 }
 
@@ -90,12 +95,27 @@ export async function deleteSnapshot(
 ): Promise<void> {
   const snapshots = await listSnapshots(session, place);
   if (snapshots === undefined) return;
-  const found = snapshots.find(({ number, kind }) => number === place.snapshotNumber && kind === 'user');
-  if (found !== undefined) {
+  const found = snapshots.find(snapshot => snapshot.number === place.snapshotNumber);
+  if (found?.group !== undefined) {
+    throw new DriverError(
+      'failed-precondition',
+      `snapshot_id: it is part of group snapshot "${found.group.group}", and only goes with that`,
+    );
+  }
+  if (found?.kind === 'user') {
     await removeSnapshot(session, place, { number: found.number });
     await removeOmapKey(session, place, INDEX, found.name);
   }
-  // Read now, not before: DeleteVolume may have made it a tombstone meanwhile.
+  // Only now: DeleteVolume may have made it a tombstone meanwhile.
+  await dropIfTombstone(session, place, onTrashed);
+}
+
+/** Removes an image that is a deleted volume, if that was its last snapshot. */
+export async function dropIfTombstone(
+  session: CephSession,
+  place: ImageIdRef,
+  onTrashed: OnTrashed,
+): Promise<void> {
   const info = await readImageById(session, place);
   if (info === undefined || !isTombstone(info)) return;
   const ref = { ...place, image: info.name };

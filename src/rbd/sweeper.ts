@@ -3,6 +3,7 @@ import { poolSpec, type CephSession, type PoolRef } from '../ceph/rbd-session.ts
 import { listSnapshots, removeSnapshot } from '../ceph/rbd-snapshot.ts';
 import { listTrash } from '../ceph/rbd-trash.ts';
 import type { Context } from '../model/call.ts';
+import { sweepGroups } from './group-membership.ts';
 import { inspectImage, readMarkerById, type OnTrashed } from './image-state.ts';
 import { isTemporarySnapshot, isTombstone, tombstoneName } from './marker.ts';
 import { listOwnPools } from './own-pools.ts';
@@ -77,7 +78,9 @@ export function createSweeper(sessions: Sessions, { background, flattener, onTra
     for (const { session, ref } of await listOwnPools(sessions, own)) {
       visited.add(`${session.connection.monitors.join()} ${poolSpec(ref)}`);
       sweep(session, ref);
-      if (isFirst) await sweepTemporarySnapshots(session, ref);
+      if (!isFirst) continue;
+      await sweepTemporarySnapshots(session, ref);
+      await sweepGroups(session, ref);
     }
   }
 

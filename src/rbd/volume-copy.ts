@@ -10,6 +10,7 @@ import { inspectImage, readMarkerById, requireVolume, type OnTrashed } from './i
 import type { RbdLimits } from './limits.ts';
 import { temporarySnapshotName, type Marker } from './marker.ts';
 import { requireSnapshotPlace, requireVolumePlace } from './places.ts';
+import { isUserSnapshot } from './snapshot-kind.ts';
 import { requireSnapshotRoom } from './snapshot-room.ts';
 import { ensureVolume } from './volume-creation.ts';
 import { removeInheritedLimits } from './volume-modification.ts';
@@ -22,7 +23,7 @@ interface Origin {
   readonly parent: ImageRef;
   readonly info: ImageInfo;
   readonly marker: Marker | undefined;
-  readonly snapshot: string;
+  readonly snapshot: string | bigint;
   readonly sizeBytes: bigint;
 }
 
@@ -100,7 +101,7 @@ async function makeClone(
   if (outcome === 'missing') {
     throw new DriverError(
       'aborted',
-      `${FIELD}: ${imageSpec(origin.parent)}@${origin.snapshot} is being deleted or renamed`,
+      `${FIELD}: ${imageSpec(origin.parent)}@${String(origin.snapshot)} is being deleted or renamed`,
     );
   }
   await completeClone(session, plan, origin, size, depth);
@@ -116,12 +117,20 @@ async function findSnapshot(session: CephSession, plan: VolumePlan, snapshotId: 
     listSnapshots(session, place),
     readMarkerById(session, place),
   ]);
-  const found = snapshots?.find(({ number, kind }) => number === place.snapshotNumber && kind === 'user');
+  const found = snapshots?.find(
+    snapshot => snapshot.number === place.snapshotNumber && isUserSnapshot(snapshot),
+  );
   if (info === undefined || found === undefined) {
     throw new DriverError('not-found', `${FIELD}: there is no snapshot "${snapshotId}"`);
   }
   const parent = { ...place, image: info.name };
-  return { parent, info, marker, snapshot: found.name, sizeBytes: found.sizeBytes };
+  return {
+    parent,
+    info,
+    marker,
+    snapshot: found.kind === 'group' ? found.number : found.name,
+    sizeBytes: found.sizeBytes,
+  };
 }
 
 /** A volume with the content of a snapshot: one clone of it, whatever its size. */

@@ -2,7 +2,8 @@ import { renameImage, type ImageInfo } from '../ceph/rbd-image.ts';
 import { imageSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.ts';
 import { listSnapshots, removeSnapshot } from '../ceph/rbd-snapshot.ts';
 import { moveToTrash } from '../ceph/rbd-trash.ts';
-import { DriverError } from '../model/errors.ts';
+import { DriverError, isErrorOfKind } from '../model/errors.ts';
+import { leaveOwnGroup } from './group-membership.ts';
 import {
   examineUnopenable,
   inspectWithWatchers,
@@ -34,7 +35,13 @@ async function trashImage(
   onTrashed: OnTrashed,
 ): Promise<void> {
   const expiresAt = marker.retention === 0 ? undefined : new Date(Date.now() + marker.retention);
-  if (!(await moveToTrash(session, ref, expiresAt))) return;
+  const move = () => moveToTrash(session, ref, expiresAt);
+  const isMoved = await move().catch(async (error: unknown) => {
+    // A killed attempt to make a group snapshot has left it in the group.
+    if (!isErrorOfKind(error, 'failed-precondition') || !(await leaveOwnGroup(session, ref))) throw error;
+    return await move();
+  });
+  if (!isMoved) return;
   onTrashed(session, { ...ref, imageId: info.imageId });
 }
 

@@ -15,6 +15,15 @@ NAMESPACES = {
 }
 
 
+def namespace_of(cluster, snapshot):
+    namespace = {'type': NAMESPACES.get(snapshot['namespace'], 'other')}
+    if 'group' not in snapshot:
+        return namespace
+    group = snapshot['group']
+    pool = cluster.pool_reverse_lookup(group['pool'])
+    return dict(namespace, **{'pool': pool, 'group': group['name'], 'group snap': group['snap_name']})
+
+
 def list_snapshots(cluster, ref):
     with open_image(cluster, ref) as image:
         return [
@@ -23,7 +32,7 @@ def list_snapshots(cluster, ref):
                 'name': snapshot['name'],
                 'size': snapshot['size'],
                 'timestamp': format_time(image.get_snap_timestamp(snapshot['id'])),
-                'namespace': {'type': NAMESPACES.get(snapshot['namespace'], 'other')},
+                'namespace': namespace_of(cluster, snapshot),
             }
             for snapshot in image.list_snaps()
         ]
