@@ -1,5 +1,5 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
@@ -19,8 +19,8 @@ async function findDaemons(path: string): Promise<number[]> {
   const found = await Promise.all(
     pids.map(async pid => {
       const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-      const [program, ...args] = line.split('\0');
-      return program === 'ceph-fuse' && args.includes(path) ? [Number(pid)] : [];
+      const [program = '', ...args] = line.split('\0');
+      return basename(program) === 'ceph-fuse' && args.includes(path) ? [Number(pid)] : [];
     }),
   );
   return found.flat();
