@@ -11,6 +11,16 @@ export interface LoadPlan {
   /** Calls at a time. */
   readonly concurrency: number;
   readonly operations: readonly Operation[];
+  /** Of a driver of this project: what its calls have cost since this was asked last. */
+  readonly takeCost?: () => Cost;
+}
+
+/** What calls have cost together. */
+export interface Cost {
+  readonly calls: number;
+  readonly processes: number;
+  /** Requests to Ceph over a lasting connection. */
+  readonly operations: number;
 }
 
 export const OPERATIONS = [
@@ -36,6 +46,7 @@ export interface OperationResult {
   readonly p95: number;
   readonly p99: number;
   readonly perSecond: number;
+  readonly cost?: Cost;
 }
 
 const GIB = 1024 ** 3;
@@ -174,7 +185,14 @@ export async function runLoad(plan: LoadPlan): Promise<readonly OperationResult[
   const results: OperationResult[] = [];
   try {
     for (const operation of plan.operations) {
-      results.push(await measure(operation, planTasks(operation, client, plan, made, run), plan.concurrency));
+      plan.takeCost?.();
+      const result = await measure(
+        operation,
+        planTasks(operation, client, plan, made, run),
+        plan.concurrency,
+      );
+      const cost = plan.takeCost?.();
+      results.push({ ...result, ...(cost === undefined ? {} : { cost }) });
     }
   } finally {
     client.close();
@@ -182,9 +200,26 @@ export async function runLoad(plan: LoadPlan): Promise<readonly OperationResult[
   return results;
 }
 
+/** The average for one call. */
+function formatCost(cost: Cost | undefined): readonly string[] {
+  if (cost === undefined) return [];
+  return [cost.processes, cost.operations].map(count => (count / Math.max(1, cost.calls)).toFixed(1));
+}
+
 /** The results as a table of text, a line for each operation. */
 export function formatResults(results: readonly OperationResult[], concurrency: number): string {
-  const header = ['operation', 'at a time', 'calls', 'errors', 'p50 ms', 'p95 ms', 'p99 ms', 'per second'];
+  const costs = results.some(({ cost }) => cost !== undefined) ? ['processes', 'operations'] : [];
+  const header = [
+    'call',
+    'at a time',
+    'calls',
+    'errors',
+    'p50 ms',
+    'p95 ms',
+    'p99 ms',
+    'per second',
+    ...costs,
+  ];
   const rows = results.map(result => [
     result.operation,
     String(concurrency),
@@ -194,6 +229,7 @@ export function formatResults(results: readonly OperationResult[], concurrency: 
     result.p95.toFixed(0),
     result.p99.toFixed(0),
     result.perSecond.toFixed(1),
+    ...formatCost(result.cost),
   ]);
   const lines = [header, header.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`);
   return lines.join('\n');

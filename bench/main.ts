@@ -1,7 +1,8 @@
 /**
- * `npm run bench [-- --volumes N] [--concurrency 1,10,32] [--endpoint URL --parameters JSON --secrets JSON]`: how many
- * calls a second the controller answers. Without an endpoint, on a cluster and a driver of its own; with one, on any
- * CSI driver, so that two can be compared on the same cluster.
+ * `npm run bench [-- --volumes N] [--concurrency 1,10,32] [--ceph-transport session,process] [--endpoint URL --parameters
+ * JSON --secrets JSON]`: how many calls a second the controller answers, and what each costs. Without an endpoint, on a
+ * cluster of its own and a driver of its own for each transport; with one, on any CSI driver, so that two can be
+ * compared on the same cluster.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,16 +10,20 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bringUp } from '../dev/ceph/bring-up.ts';
 import { takeDown } from '../dev/ceph/take-down.ts';
-import { startDriver } from '../dev/driver/process.ts';
+import { startDriver, type DriverProcess } from '../dev/driver/process.ts';
 import { createRequestValues } from '../dev/driver/requests.ts';
+import type { Cluster } from '../dev/ceph/cluster.ts';
+import { createCostReader } from './cost.ts';
 import { formatResults, OPERATIONS, runLoad, type LoadPlan } from './load.ts';
+import { describeMemory } from './memory.ts';
 
-type Target = Pick<LoadPlan, 'endpoint' | 'parameters' | 'secrets'>;
+type Target = Pick<LoadPlan, 'endpoint' | 'parameters' | 'secrets' | 'takeCost'>;
 
 const { values } = parseArgs({
   options: {
     volumes: { type: 'string', default: '100' },
     concurrency: { type: 'string', default: '1,10,32' },
+    'ceph-transport': { type: 'string', default: 'session,process' },
     endpoint: { type: 'string' },
     parameters: { type: 'string', default: '{}' },
     secrets: { type: 'string', default: '{}' },
@@ -43,18 +48,33 @@ async function measure(target: Target): Promise<void> {
   }
 }
 
+async function measureDriver(driver: DriverProcess, cluster: Cluster): Promise<void> {
+  const { parameters, secrets } = createRequestValues(cluster).rbd;
+  console.log(await describeMemory(driver.pid));
+  const takeCost = createCostReader(() => driver.output());
+  await measure({ endpoint: driver.endpoints.rbd, parameters, secrets, takeCost });
+  console.log(await describeMemory(driver.pid));
+}
+
+async function measureTransport(transport: string, cluster: Cluster, directory: string): Promise<void> {
+  console.log(`\n--ceph-transport ${transport}`);
+  const flags = ['--role', 'controller', '--ceph-transport', transport];
+  const driver = await startDriver({ cluster, directory, flags });
+  try {
+    await measureDriver(driver, cluster);
+  } finally {
+    await driver.stop();
+  }
+}
+
 async function measureOwn(): Promise<void> {
   const name = `bench-${process.pid}`;
   const directory = await mkdtemp(join(tmpdir(), 'csi-driver-ceph-bench-'));
   try {
     console.log('bringing a cluster and the driver up');
     const cluster = await bringUp(name);
-    const driver = await startDriver({ cluster, directory, flags: ['--node-id', 'bench-node'] });
-    const { parameters, secrets } = createRequestValues(cluster).rbd;
-    try {
-      await measure({ endpoint: driver.endpoints.rbd, parameters, secrets });
-    } finally {
-      await driver.stop();
+    for (const transport of values['ceph-transport'].split(',')) {
+      await measureTransport(transport, cluster, directory);
     }
   } finally {
     await takeDown(name);
