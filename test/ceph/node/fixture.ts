@@ -118,7 +118,7 @@ export function useNode(): TestNode {
     const left = await listMachineContent(directory);
     const notes = await readdir(join(directory, 'state/volumes')).catch(() => []);
     for (const image of images) {
-      await takeAway(volumeOf(image));
+      if (left.length > 0 || notes.length > 0) await takeAway(volumeOf(image));
       await waitUntilClosed(image);
       await rbd('rm', '--no-progress', `${POOL}/${image}`);
     }
