@@ -65,6 +65,11 @@ test('the page names every key of a VolumeSnapshotClass', () => {
   );
 });
 
+test('the page names every key of a VolumeGroupSnapshotClass', () => {
+  const known = knownKeys(() => rbd.parseGroupParameters(unknown, silent));
+  expect(tableKeys('VolumeGroupSnapshotClass')).toEqual(known);
+});
+
 test('the keys that the page says do nothing are accepted', () => {
   const ofRbd = ignoredKeys('StorageClass of RBD');
   const ofCephfs = ignoredKeys('StorageClass of CephFS');
