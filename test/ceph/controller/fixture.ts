@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClusterSource } from '../../../src/config/clusters.ts';
 import { createCredentialSource } from '../../../src/config/credentials.ts';
-import { createSessionServers } from '../../../src/ceph/session-servers.ts';
+import { createSessionServers, type SessionServers } from '../../../src/ceph/session-servers.ts';
 import type { Command, Exec } from '../../../src/exec/command.ts';
 import { startLineServer } from '../../../src/exec/line-server.ts';
 import { createExec } from '../../../src/exec/run.ts';
@@ -55,13 +55,17 @@ export interface TestController extends RbdController {
   removeSnapshot(snapshot: Snapshot): Promise<void>;
 }
 
-const servers = createSessionServers(startLineServer, { isRequired: true });
+const lastingServers = createSessionServers(startLineServer, { isRequired: true });
 
 /**
  * A controller as a driver that has just started has it; what it prints goes nowhere. It works over connections that
  * stay open, unless CEPH_TRANSPORT=process is in the environment, or it is given what runs programs.
  */
-export function createController(exec?: Exec, limits: Partial<RbdLimits> = {}): TestController {
+export function createController(
+  exec?: Exec,
+  limits: Partial<RbdLimits> = {},
+  servers: SessionServers = lastingServers,
+): TestController {
   const byProcess = exec !== undefined || process.env['CEPH_TRANSPORT'] === 'process';
   const controller = createRbdController({
     exec: exec ?? createExec(),
@@ -134,6 +138,18 @@ export function createKillingExec(chance: () => number): Exec {
     if (result.exitCode !== 137) return result;
     throw new DriverError('internal', `${command.program} was ended by SIGKILL`);
   };
+}
+
+/** Milliseconds from the start of a connection's program to the end of a quick call. */
+const LIFE = 1_500;
+
+/** Connections whose programs are killed (SIGKILL) at a moment of `chance`. */
+export function createDyingServers(chance: () => number): SessionServers {
+  return createSessionServers(command => {
+    const server = startLineServer(command);
+    setTimeout(() => server.kill(), chance() * LIFE);
+    return server;
+  });
 }
 
 /** A sequence of numbers from 0 to 1 that is the same for the same seed (mulberry32). */
