@@ -2,7 +2,8 @@
  * `npm run bench [-- --volumes N] [--concurrency 1,10,32] [--ceph-transport session,process] [--endpoint URL --parameters
  * JSON --secrets JSON]`: how many calls a second the controller answers, and what each costs. Without an endpoint, on a
  * cluster of its own and a driver of its own for each transport; with one, on any CSI driver, so that two can be
- * compared on the same cluster.
+ * compared on the same cluster. With `--restore-loop N`, instead, whether N snapshots of one volume are restored and
+ * deleted without a person's help, however few of them Ceph allows at a time.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,6 +17,7 @@ import type { Cluster } from '../dev/ceph/cluster.ts';
 import { createCostReader } from './cost.ts';
 import { formatResults, OPERATIONS, runLoad, type LoadPlan } from './load.ts';
 import { describeMemory } from './memory.ts';
+import { runRestoreLoop } from './restore-loop.ts';
 
 type Target = Pick<LoadPlan, 'endpoint' | 'parameters' | 'secrets' | 'takeCost'>;
 
@@ -24,6 +26,7 @@ const { values } = parseArgs({
     volumes: { type: 'string', default: '100' },
     concurrency: { type: 'string', default: '1,10,32' },
     'ceph-transport': { type: 'string', default: 'session,process' },
+    'restore-loop': { type: 'string' },
     endpoint: { type: 'string' },
     parameters: { type: 'string', default: '{}' },
     secrets: { type: 'string', default: '{}' },
@@ -38,7 +41,22 @@ function requireCount(flag: string, text: string): number {
 const volumes = requireCount('volumes', values.volumes);
 const concurrencies = values.concurrency.split(',').map(text => requireCount('concurrency', text));
 
+const restores = values['restore-loop'];
+const restoreCount = restores === undefined ? undefined : requireCount('restore-loop', restores);
+
+async function measureLoop(target: Target, count: number): Promise<void> {
+  const { restores: done, repeated, seconds } = await runRestoreLoop(target, count);
+  const again = [...repeated]
+    .map(([code, times]) => `, ${times} calls answered ${code} and repeated`)
+    .join('');
+  console.log(`${done} snapshots taken, restored and deleted in ${seconds.toFixed(0)} s${again}`);
+}
+
 async function measure(target: Target): Promise<void> {
+  if (restoreCount !== undefined) {
+    await measureLoop(target, restoreCount);
+    return;
+  }
   for (const concurrency of concurrencies) {
     const results = await runLoad({ ...target, volumes, concurrency, operations: OPERATIONS });
     console.log(`\n${formatResults(results, concurrency)}`);
