@@ -130,9 +130,11 @@ describe('an operation over a lasting connection gives what a process gives', ()
     await askBoth(session => readImageById(session, { ...place, imageId }));
     await askBoth(session => readOwnBytes(session, ref));
     await askBoth(session => listWatchers(session, ref));
-    for (const watchers of [true, false]) {
-      await askBoth(session => viewImage(session, ref, { key: 'z', watchers }));
-      await askBoth(session => viewImage(session, ref, { key: 'none', watchers }));
+    for (const name of ['z', 'none']) {
+      const view = await askBoth(session => viewImage(session, ref, { key: name, watchers: false }));
+      // Not compared: programs that run side by side may see each other watch.
+      const full = outcomeOf(viewImage(bySession, ref, { key: name, watchers: true }));
+      expect(await full).toEqual(view);
     }
     expect(await askBoth(session => listImages(session, place))).toEqual({ value: ['one'] });
     await askBoth(session => listImagesAndSnapshots(session, place));
