@@ -24,7 +24,8 @@ RUN command -v mkfs.xfs >/dev/null || { dnf install -y --setopt=install_weak_dep
 RUN for program in rbd rados ceph python3 ceph-fuse mount umount modprobe losetup blockdev blkid wipefs \
         mkfs.ext4 e2fsck dumpe2fs resize2fs mkfs.xfs xfs_growfs cryptsetup stat cmp dd sync; do \
       command -v "$program" >/dev/null || { echo "The base image has no $program" >&2; exit 1; }; \
-    done
+    done && \
+    python3 -c 'import rados, rbd' || { echo "The base image lacks Ceph's Python modules rados and rbd" >&2; exit 1; }
 
 WORKDIR /opt/csi-driver-ceph
 COPY --from=build /usr/local/bin/node-runtime /usr/local/bin/node
