@@ -1,5 +1,16 @@
 import { existsSync } from 'node:fs';
-import { copyFile, cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  cp,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { runProgram } from '../ceph/program.ts';
 import { isFresh, makeLayer } from './images.ts';
@@ -71,6 +82,7 @@ async function makeProjectLayer(): Promise<string> {
     const compiler = join(root, 'node_modules/typescript/bin/tsc');
     const options = ['--project', join(root, 'tsconfig.build.json'), '--outDir', join(target, 'dist')];
     await runProgram(process.execPath, [compiler, ...options], { timeout: 600_000 });
+    await chmod(join(target, 'dist/main.js'), 0o755);
     await cp(join(root, 'src/ceph/session'), join(target, 'dist/ceph/session'), { recursive: true });
     await cp(join(root, 'proto'), join(target, 'proto'), { recursive: true });
     await copyFile(join(root, 'package.json'), join(target, 'package.json'));

@@ -1,7 +1,7 @@
 import { createProcessRunner, queryCluster, requireObject, requireText } from '../ceph/ceph-command.ts';
 import type { ClusterAccess } from '../ceph/ceph-command.ts';
 import { listSubvolumes } from '../ceph/fs-subvolume.ts';
-import { describeRankProblem, listFileSystems } from '../ceph/fs-volume.ts';
+import { describeRankProblem, listFileSystems, type FileSystem } from '../ceph/fs-volume.ts';
 import { listPools, type PoolInfo } from '../ceph/pool-list.ts';
 import { listImages } from '../ceph/rbd-image-list.ts';
 import type { CephSession } from '../ceph/rbd-session.ts';
@@ -9,7 +9,7 @@ import { createClusterSource, type Cluster } from '../config/clusters.ts';
 import type { CredentialSource } from '../config/credentials.ts';
 import type { Exec } from '../exec/command.ts';
 import type { Context } from '../model/call.ts';
-import { examine, fail, type Finding } from './finding.ts';
+import { examine, fail, textOf, type Finding } from './finding.ts';
 
 export interface ClusterQuestions {
   readonly exec: Exec;
@@ -36,6 +36,31 @@ async function readVersion({ cluster, access }: OpenCluster): Promise<string> {
   return `the monitors at ${cluster.monitors.join(', ')} let client.${access.connection.userId} in: ${version}`;
 }
 
+/** Pools, or file systems. */
+interface Kind<Listing> {
+  readonly noun: string;
+  /** Those that have to be there and usable; none: the ones that there are, which are looked at only. */
+  readonly wanted: readonly string[];
+  readonly list: () => Promise<Listing>;
+  readonly namesOf: (all: Listing) => readonly string[];
+  readonly look: (name: string, all: Listing) => Promise<string>;
+}
+
+async function* examineKind<Listing>(subject: string, kind: Kind<Listing>): Findings {
+  const isWanted = kind.wanted.length > 0;
+  const otherwise = isWanted ? 'failed' : 'note';
+  let all: Listing;
+  try {
+    all = await kind.list();
+  } catch (error) {
+    yield { state: otherwise, subject, text: textOf(error) };
+    return;
+  }
+  for (const name of isWanted ? kind.wanted : kind.namesOf(all)) {
+    yield await examine(`${subject}, ${kind.noun} ${name}`, () => kind.look(name, all), otherwise);
+  }
+}
+
 async function lookAtPool(name: string, pools: readonly PoolInfo[], open: OpenCluster): Promise<string> {
   const pool = pools.find(candidate => candidate.name === name);
   if (pool === undefined)
@@ -50,61 +75,41 @@ async function lookAtPool(name: string, pools: readonly PoolInfo[], open: OpenCl
   return `client.${open.access.connection.userId} can list it: ${images.length} images${where}`;
 }
 
-async function* examinePools(wanted: readonly string[], subject: string, open: OpenCluster): Findings {
-  const isWanted = wanted.length > 0;
-  const otherwise = isWanted ? 'failed' : 'note';
-  let pools: readonly PoolInfo[] = [];
-  const listing = await examine(
-    subject,
-    async () => {
-      pools = await listPools(open.session);
-      return '';
-    },
-    otherwise,
-  );
-  if (listing.state !== 'ok') {
-    yield listing;
-    return;
-  }
-  const forRbd = pools.filter(pool => pool.applications.includes('rbd')).map(pool => pool.name);
-  for (const name of isWanted ? wanted : forRbd) {
-    yield await examine(`${subject}, pool ${name}`, () => lookAtPool(name, pools, open), otherwise);
-  }
+function describePools(wanted: readonly string[], open: OpenCluster): Kind<readonly PoolInfo[]> {
+  return {
+    noun: 'pool',
+    wanted,
+    list: () => listPools(open.session),
+    namesOf: pools => pools.filter(pool => pool.applications.includes('rbd')).map(pool => pool.name),
+    look: (name, pools) => lookAtPool(name, pools, open),
+  };
 }
 
-async function lookAtFileSystem(fsName: string, all: readonly string[], open: OpenCluster): Promise<string> {
-  if (!all.includes(fsName))
-    fail(`there is no such file system; the cluster has ${all.join(', ') || 'none'}`);
+async function lookAtFileSystem(
+  fsName: string,
+  all: readonly FileSystem[],
+  open: OpenCluster,
+): Promise<string> {
+  const names = all.map(({ name }) => name);
+  if (!names.includes(fsName)) {
+    fail(`there is no such file system; the cluster has ${names.join(', ') || 'none'}`);
+  }
   const problem = await describeRankProblem(fsName, open.access);
   if (problem !== undefined) fail(problem);
   const { subvolumeGroup: group } = open.cluster.cephfs;
   const volumes = await listSubvolumes({ fsName, group }, open.access);
-  return `client.${open.access.connection.userId} can list it: ${volumes.length} subvolumes in the group ${group}`;
+  const user = `client.${open.access.connection.userId}`;
+  return `${user} can list it: ${volumes.length} subvolumes in the group ${group}`;
 }
 
-async function* examineFileSystems(wanted: readonly string[], subject: string, open: OpenCluster): Findings {
-  const isWanted = wanted.length > 0;
-  const otherwise = isWanted ? 'failed' : 'note';
-  let all: readonly string[] = [];
-  const listing = await examine(
-    subject,
-    async () => {
-      all = (await listFileSystems(open.access)).map(({ name }) => name);
-      return '';
-    },
-    otherwise,
-  );
-  if (listing.state !== 'ok') {
-    yield listing;
-    return;
-  }
-  for (const name of isWanted ? wanted : all) {
-    yield await examine(
-      `${subject}, file system ${name}`,
-      () => lookAtFileSystem(name, all, open),
-      otherwise,
-    );
-  }
+function describeFileSystems(wanted: readonly string[], open: OpenCluster): Kind<readonly FileSystem[]> {
+  return {
+    noun: 'file system',
+    wanted,
+    list: () => listFileSystems(open.access),
+    namesOf: all => all.map(({ name }) => name),
+    look: (name, all) => lookAtFileSystem(name, all, open),
+  };
 }
 
 async function* examineCluster(cluster: Cluster, questions: ClusterQuestions, context: Context): Findings {
@@ -124,8 +129,8 @@ async function* examineCluster(cluster: Cluster, questions: ClusterQuestions, co
   const reached = await examine(subject, () => readVersion(open));
   yield reached;
   if (reached.state !== 'ok') return;
-  yield* examinePools(pools, subject, open);
-  yield* examineFileSystems(fileSystems, subject, open);
+  yield* examineKind(subject, describePools(pools, open));
+  yield* examineKind(subject, describeFileSystems(fileSystems, open));
 }
 
 /** Looks at the clusters file, and at each cluster in it as the user whose credentials are known for it. */

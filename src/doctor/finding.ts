@@ -17,9 +17,12 @@ export async function examine(
   try {
     return { state: 'ok', subject, text: await look() };
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    return { state: otherwise, subject, text };
+    return { state: otherwise, subject, text: textOf(error) };
   }
+}
+
+export function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** For what is wrong without that anything has thrown. */

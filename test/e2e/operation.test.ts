@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { kubectl, listImages } from './harness/cluster.ts';
+import { cluster, kubectl, listImages } from './harness/cluster.ts';
 import * as driver from './harness/driver.ts';
 import { useNamespace } from './harness/namespace.ts';
 import { createClaim, createPod } from './harness/objects.ts';
@@ -9,6 +9,22 @@ const kinds = ['rbd', 'cephfs'] as const;
 
 beforeAll(async () => {
   await driver.installDriver();
+});
+
+test('the doctor finds nothing to mend, in the controller and on the node', async () => {
+  const { pools, fsName } = cluster;
+  const run = (workload: string, ...args: readonly string[]) =>
+    kubectl(
+      ...['--namespace', driver.NAMESPACE, 'exec', workload, '--container=driver', '--'],
+      ...['csi-driver-ceph', 'doctor', ...args],
+    );
+  const wanted = [`--pools=${pools.replicated}`, `--file-systems=${fsName}`];
+  const credentials = '--credentials-dir=/etc/csi-driver-ceph-credentials';
+  const findings = [
+    await run(driver.CONTROLLER, '--role=controller', credentials, ...wanted),
+    await run(driver.NODE_PLUGIN, '--role=node'),
+  ];
+  for (const text of findings) expect(text).toContain('To be mended: nothing');
 });
 
 describe('volumes outlive', () => {
