@@ -1,4 +1,5 @@
 import { createProcessRunner, type CommandRunner } from '../ceph/ceph-command.ts';
+import type { SessionServers } from '../ceph/session-servers.ts';
 import type { ClusterSource } from '../config/clusters.ts';
 import type { CredentialSource } from '../config/credentials.ts';
 import type { Exec } from '../exec/command.ts';
@@ -17,6 +18,8 @@ export interface CephfsControllerDependencies {
   readonly log: Log;
   /** The driver's own user at each cluster: listing and capacity need it. */
   readonly ownCredentials?: CredentialSource;
+  /** Connections that stay open, where they can be used. */
+  readonly servers?: SessionServers;
   /** How clusters run commands; default: a `ceph` process for each. */
   readonly runCommands?: CommandRunner;
 }
@@ -42,10 +45,11 @@ function createListing(
  * Ceph tells what there is.
  */
 export function createCephfsController(dependencies: CephfsControllerDependencies): ControllerBackend {
-  const { exec, clusters } = dependencies;
+  const { exec, clusters, servers } = dependencies;
   const environment: Environment = {
     exec,
     clusters,
+    ...(servers === undefined ? {} : { servers }),
     runCommands: dependencies.runCommands ?? createProcessRunner(exec),
     ownCredentials: dependencies.ownCredentials ?? (() => undefined),
   };

@@ -1,4 +1,5 @@
 import type { ClusterAccess, CommandRunner } from '../ceph/ceph-command.ts';
+import type { SessionServers } from '../ceph/session-servers.ts';
 import type { Cluster, ClusterSource } from '../config/clusters.ts';
 import type { CredentialSource } from '../config/credentials.ts';
 import type { Exec } from '../exec/command.ts';
@@ -10,6 +11,8 @@ import { adminConnection, hasCredentials } from './credentials.ts';
 /** What the controller's functions work with. */
 export interface Environment {
   readonly exec: Exec;
+  /** Connections that stay open, for the index of snapshot names; absent: programs do everything. */
+  readonly servers?: SessionServers;
   readonly runCommands: CommandRunner;
   readonly clusters: ClusterSource;
   readonly ownCredentials: CredentialSource;

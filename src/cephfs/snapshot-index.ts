@@ -46,7 +46,8 @@ function removalKey({ group, subvolume, snapshot }: CephfsSnapshotHandle): strin
 
 async function openIndex(fsName: string, access: ClusterAccess, environment: Environment) {
   const { connection, context } = access;
-  const session: CephSession = { exec: environment.exec, connection, context };
+  const { exec, servers } = environment;
+  const session: CephSession = { exec, connection, context, ...(servers === undefined ? {} : { servers }) };
   const { metadataPool } = await requireFileSystem(fsName, access);
   return { session, pool: { pool: metadataPool, namespace: NAMESPACE } };
 }

@@ -4,7 +4,7 @@ import {
   createSessionRunner,
   type CommandRunner,
 } from '../../../src/ceph/ceph-command.ts';
-import { createSessionServers } from '../../../src/ceph/session-servers.ts';
+import { createSessionServers, type SessionServers } from '../../../src/ceph/session-servers.ts';
 import { createCephfsController } from '../../../src/cephfs/controller.ts';
 import { createClusterSource } from '../../../src/config/clusters.ts';
 import type { Exec } from '../../../src/exec/command.ts';
@@ -25,14 +25,14 @@ const secrets = {
 
 interface Parts {
   readonly exec: Exec;
+  readonly servers?: SessionServers;
   readonly runCommands: CommandRunner;
 }
 
 /** A controller as a driver that has just started has it. */
-function createController({ exec, runCommands }: Parts) {
+function createController(parts: Parts) {
   const controller = createCephfsController({
-    exec,
-    runCommands,
+    ...parts,
     clusters: createClusterSource(cluster.clustersFile),
     log: createTestContext().log,
   });
@@ -85,18 +85,21 @@ function createKillingStart(chance: () => number): StartLineServer {
 }
 
 const exec = createExec();
-const sound = createController({
-  exec,
-  runCommands: createSessionRunner(createSessionServers(startLineServer), exec),
-});
+
+/** One that works over connections that stay open. */
+function createConnected(programs: Exec, start: StartLineServer): Controller {
+  const servers = createSessionServers(start);
+  return createController({ exec: programs, servers, runCommands: createSessionRunner(servers, exec) });
+}
+
+const sound = createConnected(exec, startLineServer);
 
 function createShaky(what: 'programs' | 'connections', chance: () => number): Controller {
   const killing = createKillingExec(chance);
   if (what === 'programs') {
     return createController({ exec: killing, runCommands: createProcessRunner(killing) });
   }
-  const servers = createSessionServers(createKillingStart(chance));
-  return createController({ exec: killing, runCommands: createSessionRunner(servers, exec) });
+  return createConnected(killing, createKillingStart(chance));
 }
 
 /** Has the shaky one try, whatever comes of it, and then the sound one until it is done. */
