@@ -135,7 +135,7 @@ export function startSessionServer(
     // Nothing is written beside the program, and nothing of the environment or the user's own modules is read.
     args: ['-B', '-E', '-s', PROGRAM],
     onLine: line => receive(JSON.parse(line) as Message),
-    onEnd: why => end(new ServerEnd(why, !isReady && !isRetired)),
+    onEnd: why => end(new ServerEnd(connection.key.redact(why), !isReady && !isRetired)),
   });
   child.send(
     JSON.stringify({

@@ -40,6 +40,12 @@ export function withArguments<T>(command: Command, start: (prepared: PreparedArg
   }
 }
 
+/** What a program has said, without the secrets that it was given. */
+export function redact({ args }: Command, text: string): string {
+  const secrets = args.flatMap(argument => (typeof argument === 'string' ? [] : [argument.secret]));
+  return secrets.reduce((rest, secret) => secret.redact(rest), text);
+}
+
 /** A program's environment is the same wherever the driver runs: messages in English, times in UTC. */
 export function environment(command: Command): Record<string, string> {
   return {

@@ -5,6 +5,7 @@ import {
   DEFAULT_MAXIMUM_OUTPUT,
   environment,
   GRACE,
+  redact,
   requireCaller,
   requireExit,
   withArguments,
@@ -43,17 +44,18 @@ export function createExec(options: ExecOptions = {}): Exec {
     const started = performance.now();
     const result = await startProgram(command, context, signal);
     const seconds = (performance.now() - started) / 1000;
+    const stderr = redact(command, result.stderr);
     options.onEnd?.(command.program, result.exitCode, seconds);
     context.log.debug(
       {
         program: command.program,
         exitCode: result.exitCode,
         ms: Math.round(seconds * 1000),
-        stderr: result.stderr.slice(-2000),
+        stderr: stderr.slice(-2000),
       },
       'program ended',
     );
     const exitCode = requireExit(command, context.signal, result);
-    return { exitCode, stdout: result.stdout, stderr: result.stderr };
+    return { exitCode, stdout: result.stdout, stderr };
   };
 }

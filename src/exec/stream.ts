@@ -2,7 +2,7 @@ import { execa } from 'execa';
 import type { Context } from '../model/call.ts';
 import { DriverError } from '../model/errors.ts';
 import type { Command, CommandResult } from './command.ts';
-import { environment, GRACE, requireCaller, requireExit, withArguments } from './program.ts';
+import { environment, GRACE, redact, requireCaller, requireExit, withArguments } from './program.ts';
 import type { ExecOptions } from './run.ts';
 
 /** A program whose output may be longer than memory holds. */
@@ -65,6 +65,6 @@ export function createExecStream(options: ExecOptions = {}): ExecStream {
     // Reading fails, too, when the program is stopped or runs out of time; that says more.
     if (failure !== undefined && !context.signal.aborted && !result.timedOut) throw failure;
     const exitCode = requireExit(command, context.signal, result);
-    requireSuccess({ exitCode, stdout: '', stderr: result.stderr });
+    requireSuccess({ exitCode, stdout: '', stderr: redact(command, result.stderr) });
   };
 }

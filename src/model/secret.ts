@@ -13,6 +13,12 @@ export class Secret {
     return this.#value;
   }
 
+  /** Takes the value out of what a program says: Ceph's tell a key that they cannot read. */
+  redact(text: string): string {
+    const value = this.#value.trim();
+    return value === '' ? text : text.replaceAll(value, '***');
+  }
+
   toString(): string {
     return '***';
   }

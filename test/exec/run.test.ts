@@ -57,6 +57,12 @@ describe('a program that ends', () => {
 });
 
 describe('a secret argument', () => {
+  it('is taken out of what the program complains about', async () => {
+    const args = ['-c', 'echo "cannot read $(cat "$1")" >&2', 'sh', { secret: new Secret('the key') }];
+    const { stderr } = await exec({ program: 'sh', args, timeout }, createTestContext());
+    expect(stderr).toBe('cannot read ***\n');
+  });
+
   it('reaches the program as a file, not in argv, and leaves nothing behind', async () => {
     const before = readdirSync('/dev/shm').filter(name => name.startsWith('csi-driver-ceph-'));
     const key = new Secret('c2VjcmV0');

@@ -13,3 +13,9 @@ it('shows itself to nobody who only prints it', () => {
   expect(printed.join(' ')).not.toContain('hidden');
   expect(secret.reveal()).toBe('hidden');
 });
+
+it('takes itself out of what others print', () => {
+  const text = "auth: failed to decode key 'hidden'";
+  expect(new Secret('hidden\n').redact(text)).toBe("auth: failed to decode key '***'");
+  expect(new Secret('').redact(text)).toBe(text);
+});
