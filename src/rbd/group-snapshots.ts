@@ -56,14 +56,13 @@ function whileUnflattened<T>(
   );
 }
 
-/** Makes the snapshot of all images, with only these in the group; what an earlier attempt left half made goes. */
+/** Makes the snapshot of all images, with only these in the group. */
 async function makeGroupSnapshot(
   session: CephSession,
   place: GroupPlace,
   sources: readonly VolumePlace[],
   flattener: Flattener,
 ): Promise<GroupSnapshot> {
-  await removeGroupSnapshot(session, place, GROUP_SNAPSHOT);
   await ensureGroup(session, place);
   await emptyGroup(session, place, image => sources.some(source => isSameImage(source, image)));
   await Promise.all(sources.map(source => joinGroup(session, place, source)));
@@ -76,6 +75,8 @@ async function makeGroupSnapshot(
     made.members.length === sources.length &&
     made.members.every(member => sources.some(source => isSameImage(source, member)));
   if (isWhole) return made;
+  // One that is not complete may be that of another driver, which is still at work.
+  if (made?.isComplete === true) await removeGroupSnapshot(session, place, GROUP_SNAPSHOT);
   throw new DriverError(
     'aborted',
     `name: group ${place.group} was changed by somebody else while its snapshot was made`,
@@ -104,6 +105,8 @@ export async function ensureGroupSnapshot(
     await emptyGroup(session, place);
     return group;
   }
+  // Half made, or half removed.
+  if (existing !== undefined) await removeGroupSnapshot(session, place, GROUP_SNAPSHOT);
   const images = [...sources.values()];
   await Promise.all(
     images.map(async image => {
