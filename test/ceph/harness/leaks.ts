@@ -9,13 +9,39 @@ export type Leaks = readonly string[];
 /** All that makes up images, also of those in the trash; and what no image claims. */
 const IMAGE_OBJECT = /^rbd_(id|header|data|object_map)\./;
 /** A data object for each 4 MiB: named once for each image. */
-const DATA_OBJECT = /^(rbd_data\..*)\.[0-9a-f]{16}$/;
+const DATA_OBJECT = /^(rbd_data\.(?:[0-9]+\.)?([0-9a-f]+))\.[0-9a-f]{16}$/;
+
+interface PoolObject {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/**
+ * Whether anything can be read of it. One that is deleted while a client that was killed at the wrong moment still named a
+ * removed snapshot stays listed, as a snapshot's object that OSDs have no reason to trim any more.
+ */
+async function isReadable(pool: string, { namespace, name }: PoolObject): Promise<boolean> {
+  const place = ['--pool', pool, ...(namespace === '' ? [] : ['--namespace', namespace])];
+  return await rados(...place, 'stat', name).then(
+    () => true,
+    () => false,
+  );
+}
 
 async function listPool(pool: string): Promise<string[]> {
   const lines = (await rados('--pool', pool, 'ls', '--all')).split('\n');
   // Each line has the namespace, a tab, and the object.
-  const objects = lines.filter(line => IMAGE_OBJECT.test(line.split('\t')[1] ?? ''));
-  const names = objects.map(line => line.trim().replace(DATA_OBJECT, '$1').replace('\t', '/'));
+  const objects = lines
+    .map(line => line.split('\t'))
+    .map(([namespace = '', name = '']) => ({ namespace, name }));
+  const headers = new Set(objects.map(({ name }) => name).filter(name => name.startsWith('rbd_header.')));
+  const names: string[] = [];
+  for (const object of objects.filter(({ name }) => IMAGE_OBJECT.test(name))) {
+    const [, prefix, imageId] = DATA_OBJECT.exec(object.name) ?? [];
+    const isOrphan = imageId !== undefined && !headers.has(`rbd_header.${imageId}`);
+    if (isOrphan && !(await isReadable(pool, object))) continue;
+    names.push([object.namespace, prefix ?? object.name].filter(part => part !== '').join('/'));
+  }
   return names.map(name => `pool ${pool}: ${name}`);
 }
 
