@@ -38,6 +38,7 @@ import {
 import { createPurger } from './purger.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { deleteSnapshot, ensureSnapshot, readSnapshot } from './snapshots.ts';
+import { SILENCE } from './silence.ts';
 import { createSweeper, type Sweeper } from './sweeper.ts';
 import { ensureClonedVolume, ensureRestoredVolume, type CopyTools } from './volume-copy.ts';
 import { ensureEmptyVolume } from './volume-creation.ts';
@@ -164,10 +165,6 @@ function ensureVolumeOf(session: CephSession, plan: VolumePlan, tools: CopyTools
       return ensureClonedVolume(session, plan, plan.source.volumeId, tools);
   }
 }
-
-/** Choosing an ID comes before the call itself, which says what there is to say. */
-const ignore = (): undefined => undefined;
-const SILENCE: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 function createVolumes(sessions: Sessions, tools: CopyTools, sweeper: Sweeper) {
   return {

@@ -17,6 +17,7 @@ import {
   type VolumePlace,
 } from './places.ts';
 import type { Sessions } from './sessions.ts';
+import { SILENCE } from './silence.ts';
 import { GROUP_PREFIX } from './snapshot-kind.ts';
 import type { SnapshotTools } from './snapshots.ts';
 
@@ -59,10 +60,6 @@ function planGroup(spec: GroupSnapshotSpec, log: Log): GroupPlan {
   const space = namespace === undefined ? {} : { namespace };
   return { place: { clusterId, pool, ...space, group: chooseName(GROUP_PREFIX, spec.name) }, sources };
 }
-
-/** Choosing an ID comes before the call itself, which says what there is to say. */
-const ignore = (): undefined => undefined;
-const SILENCE: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 /** The GroupController service's backend for RBD images. */
 export function createGroupController(
