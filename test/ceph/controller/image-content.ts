@@ -4,8 +4,8 @@ import { cluster } from '../harness/cluster.ts';
 import { SIZE } from './fixture.ts';
 
 /** The SHA-256 of what the first bytes of an image hold. */
-export async function hashImage(image: string): Promise<string> {
-  const spec = `${cluster.pools.replicated}/${image}`;
+export async function hashImage(image: string, pool: string = cluster.pools.replicated): Promise<string> {
+  const spec = `${pool}/${image}`;
   const args = ['--conf', cluster.conf, 'export', '--no-progress', spec, '-'];
   const program = spawn('rbd', args, { stdio: ['ignore', 'pipe', 'ignore'] });
   const hash = createHash('sha256');

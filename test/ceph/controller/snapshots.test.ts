@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
+import { Secret } from '../../../src/model/secret.ts';
 import type { Snapshot, Volume } from '../../../src/model/volume.ts';
-import { cluster, listImages, rados, rbd } from '../harness/cluster.ts';
+import { ceph, cluster, listImages, listTrash, rados, rbd } from '../harness/cluster.ts';
 import { createCall, eventually, SETTLE_BOUND, secrets, SIZE, specOf, useController } from './fixture.ts';
 import { hashImage } from './image-content.ts';
 
@@ -84,6 +85,34 @@ it('restores and clones what the volume held', async () => {
   await controller.removeSnapshot(snapshot);
   await expect(controller.create('data-late', from(snapshot))).rejects.toMatchObject({ kind: 'not-found' });
   await expect(controller.create('data-late', of(volume))).rejects.toMatchObject({ kind: 'not-found' });
+});
+
+it('restores into another pool, with the data in a third', async () => {
+  const other = 'rbd-other';
+  const admin = {
+    userID: new Secret('admin'),
+    userKey: new Secret((await ceph('auth', 'get-key', 'client.admin')).trim()),
+  };
+  const volume = await controller.create('here');
+  await writeData('csi-vol-here', 'seq');
+  const content = await hashImage('csi-vol-here');
+  const snapshot = await controller.snapshot('of-here', volume);
+  await ceph('osd', 'pool', 'create', other, '8');
+  try {
+    await rbd('pool', 'init', other);
+    const { parameters } = specOf('');
+    const elsewhere = { ...parameters, pool: other, dataPool: cluster.pools.erasureCoded };
+    const wish = { source: from(snapshot), parameters: elsewhere, secrets: admin };
+    const restored = await controller.createVolume(specOf('there', wish), createCall());
+    expect(restored.volumeId).toBe(`rbd1/${cluster.clusterId}/${other}/csi-vol-there`);
+    await controller.remove(volume);
+    await controller.removeSnapshot(snapshot);
+    expect(await hashImage('csi-vol-there', other)).toBe(content);
+    await controller.deleteVolume({ volumeId: restored.volumeId, secrets: admin }, createCall());
+    await eventually(async () => expect(await listTrash(other)).toEqual([]));
+  } finally {
+    await ceph('osd', 'pool', 'delete', other, other, '--yes-i-really-really-mean-it');
+  }
 });
 
 it('lists the snapshots of a deleted volume, and restores from them', async () => {
