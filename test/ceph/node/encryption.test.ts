@@ -53,6 +53,8 @@ function createMortalExec(program: string, action: string): Exec {
 }
 
 const canEncrypt = existsSync('/sys/class/misc/device-mapper');
+if (!canEncrypt)
+  process.stdout.write('not run: encryption; this kernel has no dm-crypt, those of npm run guest do\n');
 
 describe.runIf(!canEncrypt)('an encrypted volume, where the kernel cannot decrypt', () => {
   it('is refused saying so, and nothing is written or left', async () => {
