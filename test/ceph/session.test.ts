@@ -296,6 +296,15 @@ describe('an operation over a lasting connection gives what a process gives', ()
     await removeImage(byProcess, image('named'));
   });
 
+  it('about objects that are not there, to a user who may not ask for images', async () => {
+    const { userId: otherId, key: otherKey } = cluster.users.cephfsProvisioner;
+    const other = { ...connection, userId: otherId, key: new Secret(otherKey) };
+    const namespace = { pool: `${cluster.fsName}.meta`, namespace: 'csi-driver-ceph' };
+    const ask = (session: CephSession) =>
+      readOmapValue({ ...session, connection: other }, namespace, 'none', 'key');
+    expect(await askBoth(ask)).toEqual({ value: undefined });
+  });
+
   it('about pools', async () => {
     await askBoth(listPools);
     await askBoth(async session => [...(await readPoolSpace(session)).keys()]);

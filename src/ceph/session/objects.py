@@ -5,22 +5,22 @@ import json
 
 import rados
 
-from place import Failure, open_pool, text_of
+from place import Failure, open_objects, text_of
 
 
 def read_object(cluster, ref, name):
-    with open_pool(cluster, ref) as ioctx:
+    with open_objects(cluster, ref) as ioctx:
         return text_of(ioctx.read(name, 64 * 1024))
 
 
 def stat_object(cluster, ref, name):
-    with open_pool(cluster, ref) as ioctx:
+    with open_objects(cluster, ref) as ioctx:
         ioctx.stat(name)
     return ''
 
 
 def read_omap_value(cluster, ref, name, key):
-    with open_pool(cluster, ref) as ioctx, rados.ReadOpCtx() as operation:
+    with open_objects(cluster, ref) as ioctx, rados.ReadOpCtx() as operation:
         found, _ = ioctx.get_omap_vals_by_keys(operation, (key,))
         ioctx.operate_read_op(operation, name)
         values = [value for _, value in found]
@@ -35,7 +35,7 @@ OMAP_PAGE = 1000
 
 def list_omap_keys(cluster, ref, name):
     keys = []
-    with open_pool(cluster, ref) as ioctx:
+    with open_objects(cluster, ref) as ioctx:
         while True:
             with rados.ReadOpCtx() as operation:
                 found, _ = ioctx.get_omap_keys(operation, keys[-1] if keys else '', OMAP_PAGE)
@@ -47,14 +47,14 @@ def list_omap_keys(cluster, ref, name):
 
 
 def write_omap_value(cluster, ref, name, key, value):
-    with open_pool(cluster, ref) as ioctx, rados.WriteOpCtx() as operation:
+    with open_objects(cluster, ref) as ioctx, rados.WriteOpCtx() as operation:
         ioctx.set_omap(operation, (key,), (value.encode(),))
         ioctx.operate_write_op(operation, name)
     return ''
 
 
 def remove_omap_key(cluster, ref, name, key):
-    with open_pool(cluster, ref) as ioctx, rados.WriteOpCtx() as operation:
+    with open_objects(cluster, ref) as ioctx, rados.WriteOpCtx() as operation:
         ioctx.remove_omap_keys(operation, (key,))
         ioctx.operate_write_op(operation, name)
     return ''

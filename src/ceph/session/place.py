@@ -20,10 +20,15 @@ class Failure(Exception):
         self.out = out
 
 
-def require_place(cluster, pool, namespace):
-    """What is missing can be the pool or the namespace. Raises a Failure in the words of `rbd` if one is."""
+def require_pool(cluster, pool):
+    """Raises a Failure in the words of `rbd` if there is no such pool."""
     if not cluster.pool_exists(pool):
         raise Failure(errno.ENOENT, "error opening pool '{}': (2) No such file or directory".format(pool))
+
+
+def require_place(cluster, pool, namespace):
+    """As require_pool, and for a namespace of images, which users of other objects may not ask for."""
+    require_pool(cluster, pool)
     if namespace:
         with cluster.open_ioctx(pool) as ioctx:
             if not RBD.namespace_exists(ioctx, namespace):
@@ -31,17 +36,29 @@ def require_place(cluster, pool, namespace):
 
 
 @contextlib.contextmanager
-def open_pool(cluster, ref):
-    """The pool, or the namespace of it, that a ref names."""
-    pool, namespace = ref['pool'], ref.get('namespace', '')
+def open_objects(cluster, ref):
+    """The objects of the pool, or of the namespace of it, that a ref names: a namespace is there as soon as one is in it."""
+    pool = ref['pool']
     try:
         with cluster.open_ioctx(pool) as ioctx:
-            ioctx.set_namespace(namespace)
+            ioctx.set_namespace(ref.get('namespace', ''))
             yield ioctx
-    except (rados.ObjectNotFound, rbd.ImageNotFound):
+    except rados.ObjectNotFound:
         # The pool may have gone since this client was last told which there are.
         cluster.wait_for_latest_osdmap()
-        require_place(cluster, pool, namespace)
+        require_pool(cluster, pool)
+        raise
+
+
+@contextlib.contextmanager
+def open_pool(cluster, ref):
+    """As open_objects, for images."""
+    try:
+        with open_objects(cluster, ref) as ioctx:
+            yield ioctx
+    except (rados.ObjectNotFound, rbd.ImageNotFound):
+        cluster.wait_for_latest_osdmap()
+        require_place(cluster, ref['pool'], ref.get('namespace', ''))
         raise
 
 

@@ -113,7 +113,8 @@ test('a view goes on when its source is deleted, and can be made and mounted aft
   await calls.remove(before);
   await calls.remove(after);
   await calls.removeSnapshot(snapshot);
-  expect(await listSubvolumes()).not.toContain('csi-vol-mortal-source');
+  // A listing shows it for a moment more.
+  await expect.poll(() => listSubvolumes(), { timeout: 60_000 }).not.toContain('csi-vol-mortal-source');
 });
 
 test('a mount that was interrupted between its two steps is completed', async () => {
