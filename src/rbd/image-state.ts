@@ -62,9 +62,18 @@ export async function requireVolume(
   }
 }
 
+function headerOf(imageId: string): string {
+  return `rbd_header.${imageId}`;
+}
+
+/** Whether there is anything to open: of an image, its header is what is made first and removed last. */
+export function hasHeader(session: CephSession, ref: ImageIdRef): Promise<boolean> {
+  return isObjectThere(session, ref, headerOf(ref.imageId));
+}
+
 /** Where the marker of an image is kept, also of one that is in the trash, and cannot be opened by name. */
 function markerPlace(imageId: string): readonly [object: string, key: string] {
-  return [`rbd_header.${imageId}`, `metadata_${MARKER_KEY}`];
+  return [headerOf(imageId), `metadata_${MARKER_KEY}`];
 }
 
 /** The marker of an image that may be in the trash. */
@@ -90,8 +99,7 @@ export type Unopenable =
 export async function examineUnopenable(session: CephSession, ref: ImageRef): Promise<Unopenable> {
   const imageId = await readImageId(session, ref);
   if (imageId === undefined || imageId === '') return { kind: 'remains' };
-  // Of all that can be opened, the header is what is made first and removed last.
-  if (!(await isObjectThere(session, ref, `rbd_header.${imageId}`))) return { kind: 'remains' };
+  if (!(await hasHeader(session, { ...ref, imageId }))) return { kind: 'remains' };
   const marker = await readMarkerById(session, { ...ref, imageId });
   return marker?.image === ref.image ? { kind: 'volume', imageId } : { kind: 'foreign' };
 }

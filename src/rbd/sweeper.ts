@@ -4,7 +4,7 @@ import { listSnapshots, removeSnapshot } from '../ceph/rbd-snapshot.ts';
 import { listTrash } from '../ceph/rbd-trash.ts';
 import type { Context } from '../model/call.ts';
 import { sweepGroups } from './group-membership.ts';
-import { inspectImage, readMarkerById, type OnTrashed } from './image-state.ts';
+import { hasHeader, inspectImage, readMarkerById, type OnTrashed } from './image-state.ts';
 import { isTemporarySnapshot, isTombstone, tombstoneName } from './marker.ts';
 import { listOwnPools } from './own-pools.ts';
 import type { Sessions } from './sessions.ts';
@@ -22,11 +22,15 @@ export interface Sweeper {
   start(): void;
 }
 
-/** Deleted volumes in the trash. It may hold others', too: only an image with this driver's marker is touched. */
+/**
+ * Deleted volumes in the trash. It may hold others', too: only an image with this driver's marker is touched, and an entry
+ * without an image, which is what a killed removal leaves last.
+ */
 async function sweepTrash(session: CephSession, ref: PoolRef, onTrashed: OnTrashed): Promise<void> {
   for (const { imageId } of await listTrash(session, ref)) {
     const image = { ...ref, imageId };
-    if ((await readMarkerById(session, image)) !== undefined) onTrashed(session, image);
+    const isOwn = (await readMarkerById(session, image)) !== undefined;
+    if (isOwn || !(await hasHeader(session, image))) onTrashed(session, image);
   }
 }
 

@@ -17,7 +17,16 @@ import {
   values,
   withPoolQuota,
 } from '../harness/cluster.ts';
-import { createCall, eventually, SETTLE_BOUND, secrets, SIZE, specOf, useController } from './fixture.ts';
+import {
+  createCall,
+  createController,
+  eventually,
+  SETTLE_BOUND,
+  secrets,
+  SIZE,
+  specOf,
+  useController,
+} from './fixture.ts';
 
 const controller = useController();
 const pool = cluster.pools.replicated;
@@ -188,6 +197,16 @@ describe('what a killed program has left', () => {
     await rbd('create', '--size', '32M', `${pool}/csi-vol-half`);
     await controller.remove(volume);
     expect(await listImages()).not.toContain('csi-vol-half');
+  });
+
+  it('is taken from the trash by the next driver when only the entry there is left', async () => {
+    await rbd('create', '--size', '32M', `${pool}/csi-vol-gone`);
+    const { id } = await readInfo('csi-vol-gone');
+    await rbd('trash', 'mv', `${pool}/csi-vol-gone`);
+    for (const part of ['header', 'object_map'])
+      await rados('--pool', pool, 'rm', `rbd_${part}.${String(id)}`);
+    createController().start();
+    await eventually(async () => expect(await listTrash()).toEqual([]));
   });
 
   it('is out of the way though Ceph still lists the killed program as a watcher', async () => {
