@@ -96,6 +96,12 @@ export async function removeOmapKey(
   await runReading(session, radosCommand(ref, args, `rmomapkey ${object} ${key}`, operation));
 }
 
+/** Removes an object; one that is not there is fine. */
+export async function removeObject(session: CephSession, ref: PoolRef, object: string): Promise<void> {
+  const command = radosCommand(ref, ['rm', object], `rm ${object}`);
+  await runReading(session, { ...command, writesTo: [ref.pool] });
+}
+
 /** The first bytes of an object that holds text; undefined when there is none. */
 export function readObject(session: CephSession, ref: PoolRef, object: string): Promise<string | undefined> {
   const operation = operationOn('read_object', ref, object);

@@ -1,4 +1,4 @@
-import { renameImage, type ImageInfo } from '../ceph/rbd-image.ts';
+import type { ImageInfo } from '../ceph/rbd-image.ts';
 import { imageSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.ts';
 import { listSnapshots, removeSnapshot } from '../ceph/rbd-snapshot.ts';
 import { moveToTrash } from '../ceph/rbd-trash.ts';
@@ -13,7 +13,8 @@ import {
   type VolumeImage,
 } from './image-state.ts';
 import { requireUnused } from './image-users.ts';
-import { isTemporarySnapshot, tombstoneName } from './marker.ts';
+import { isTemporarySnapshot } from './marker.ts';
+import { renameToTombstone } from './tombstone.ts';
 
 /**
  * Whether a volume can be restored from a snapshot of the image. Snapshots that a clone has needed for a moment are
@@ -95,8 +96,7 @@ export async function deleteVolume(session: CephSession, ref: ImageRef, onTrashe
     await trashImage(session, ref, state, onTrashed);
     return;
   }
-  const tombstone = { ...ref, image: tombstoneName(state.info.imageId, ref.image) };
-  await renameImage(session, ref, tombstone.image);
+  const tombstone = await renameToTombstone(session, ref, state.info.imageId);
   // DeleteSnapshot may have removed the last snapshot before it could see that this is a tombstone now.
   await dropTombstone(session, tombstone, state, onTrashed);
 }

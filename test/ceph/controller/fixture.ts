@@ -23,6 +23,12 @@ import { listClusterContent } from '../harness/leaks.ts';
  */
 export const SETTLE_BOUND = 300_000;
 
+/**
+ * Whether programs are killed at random in this run. What such a kill can leave is many things, each seldom; what is
+ * known of them has a test of its own in volumes.test.ts and flattening.test.ts.
+ */
+export const runsKills = process.env['CSI_TEST_KILLS'] !== undefined;
+
 /** Bytes of a volume where a test does not care. */
 export const SIZE = 64n * MIB;
 

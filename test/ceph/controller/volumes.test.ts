@@ -209,6 +209,29 @@ describe('what a killed program has left', () => {
     await eventually(async () => expect(await listTrash()).toEqual([]));
   });
 
+  it.each(['before', 'after'])(
+    'is ended: a renaming that was killed %s it was in the directory',
+    async moment => {
+      const volume = await controller.create('renamed');
+      const snapshot = await controller.snapshot('of-renamed', volume);
+      const { id } = await readInfo('csi-vol-renamed');
+      const tombstone = `csi-deleted-${String(id)}-csi-vol-renamed`;
+      const place = ['--pool', pool] as const;
+      if (moment === 'before') {
+        await rados(...place, 'cp', 'rbd_id.csi-vol-renamed', `rbd_id.${tombstone}`);
+      } else {
+        await rbd('mv', `${pool}/csi-vol-renamed`, `${pool}/${tombstone}`);
+        await rados(...place, 'cp', `rbd_id.${tombstone}`, 'rbd_id.csi-vol-renamed');
+      }
+      await controller.remove(volume);
+      expect(await listImages()).toEqual([tombstone]);
+      expect((await rados(...place, 'ls')).split('\n')).not.toContain('rbd_id.csi-vol-renamed');
+      await controller.removeSnapshot(snapshot);
+      await eventually(async () => expect(await listTrash()).toEqual([]));
+      expect(await listImages()).toEqual([]);
+    },
+  );
+
   it('is out of the way though Ceph still lists the killed program as a watcher', async () => {
     const image = `${pool}/csi-vol-watched`;
     await rbd('create', '--size', '32M', image);
