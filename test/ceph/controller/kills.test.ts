@@ -11,8 +11,6 @@ import {
 
 const controller = useController();
 
-if (!runsKills) process.stdout.write('not run: programs killed at random; CSI_TEST_KILLS=1 runs them\n');
-
 /** Runs `work` for 0 to `count` - 1, some side by side. */
 async function repeat(count: number, work: (index: number) => Promise<void>): Promise<void> {
   const indexes = Array.from({ length: count }, (_, index) => index).values();
