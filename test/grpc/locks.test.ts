@@ -61,7 +61,7 @@ describe('the same call again while it runs', () => {
     const locks = createLocks();
     const fail = () => Promise.reject(new Error('no'));
     const results = [1, 2].map(() => locks.run(create, createTestCall('CreateVolume').call, fail));
-    for (const result of results) await expect(result).rejects.toThrow('no');
+    await Promise.all(results.map(result => expect(result).rejects.toThrow('no')));
     expect(await runAtOnce(locks, create)).toBe('ran');
   });
 

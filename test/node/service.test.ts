@@ -120,7 +120,7 @@ describe('staging', () => {
     await expect(publish('d', { userKey: 'another' })).rejects.toMatchObject({ kind: 'aborted' });
     staging.resolve(undefined);
     // There is nothing at the staging path here.
-    for (const pod of pods) await expect(pod).rejects.toThrow(/is not staged/);
+    await Promise.all(pods.map(pod => expect(pod).rejects.toThrow(/is not staged/)));
     expect(stageVolume).toHaveBeenCalledExactlyOnceWith(
       expect.objectContaining({
         volumeId: 'v',
