@@ -1,4 +1,4 @@
-import { ENOENT, parseOutput } from './failure.ts';
+import { parseOutput } from './failure.ts';
 import {
   listWatchers,
   parseInfo,
@@ -10,11 +10,10 @@ import {
 import { isObject } from './rbd-json.ts';
 import { readMetadata } from './rbd-metadata.ts';
 import {
-  failCommand,
   imageSpec,
-  missingPool,
   operand,
   tryOperation,
+  unlessMissing,
   type CephSession,
   type ImageRef,
 } from './rbd-session.ts';
@@ -64,9 +63,9 @@ export async function viewImage(
   } as const;
   const result = await tryOperation(session, command);
   if (result === undefined) return await viewByProcesses(session, ref, request);
-  if (result.exitCode === ENOENT && missingPool(result) === undefined) return undefined;
-  if (result.exitCode !== 0) throw failCommand(session, command, result);
-  const answer = parseOutput(result, what);
+  const found = unlessMissing(session, command, result);
+  if (found === undefined) return undefined;
+  const answer = parseOutput(found, what);
   const metadata = isObject(answer) ? answer['metadata'] : undefined;
   return {
     info: parseInfo(answer),

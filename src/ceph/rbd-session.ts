@@ -164,17 +164,25 @@ export async function requireCeph(session: CephSession, command: CephCommand): P
 }
 
 /**
- * As `requireCeph`, of a command about something that may not be there: undefined then.
- * @throws DriverError `not-found` when the pool or namespace is missing.
+ * The result of an attempt on something that may not be there: undefined then.
+ * @throws DriverError what its exit code stands for; `not-found` when the pool or namespace is missing.
  */
+export function unlessMissing(
+  session: CephSession,
+  command: Attempt,
+  result: CommandResult,
+): CommandResult | undefined {
+  if (result.exitCode === 0) return result;
+  if (result.exitCode === ENOENT && missingPool(result) === undefined) return undefined;
+  throw failCommand(session, command, result);
+}
+
+/** As `requireCeph`, of a command about something that may not be there: undefined then. */
 export async function requireUnlessMissing(
   session: CephSession,
   command: CephCommand,
 ): Promise<CommandResult | undefined> {
-  const result = await runCeph(session, command);
-  if (result.exitCode === 0) return result;
-  if (result.exitCode === ENOENT && missingPool(result) === undefined) return undefined;
-  throw failCommand(session, command, result);
+  return unlessMissing(session, command, await runCeph(session, command));
 }
 
 /**

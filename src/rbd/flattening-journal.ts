@@ -1,3 +1,4 @@
+import { headerObject } from '../ceph/image-objects.ts';
 import { listOmapKeys, removeOmapKey, writeOmapValue } from '../ceph/rados-object.ts';
 import { readImageById, type ImageInfo } from '../ceph/rbd-image.ts';
 import type { CephSession, ImageIdRef, ImageRef, PoolRef } from '../ceph/rbd-session.ts';
@@ -22,7 +23,7 @@ export function forgetFlattening(session: CephSession, { imageId, ...ref }: Imag
 async function openMended(session: CephSession, image: ImageIdRef): Promise<ImageInfo | undefined> {
   const info = await readImageById(session, image);
   if (info !== undefined || (await readMarkerById(session, image)) === undefined) return info;
-  await removeOmapKey(session, image, `rbd_header.${image.imageId}`, 'parent');
+  await removeOmapKey(session, image, headerObject(image.imageId), 'parent');
   session.context.log.warn({ imageId: image.imageId }, 'mended an image whose flattening was killed');
   return readImageById(session, image);
 }

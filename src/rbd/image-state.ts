@@ -1,3 +1,4 @@
+import { decodeText, headerObject, nameObject } from '../ceph/image-objects.ts';
 import { isObjectThere, readObject, readOmapValue, writeOmapValue } from '../ceph/rados-object.ts';
 import { readOwnBytes, removeImage, type ImageInfo, type Watcher } from '../ceph/rbd-image.ts';
 import { viewImage } from '../ceph/rbd-image-view.ts';
@@ -62,18 +63,14 @@ export async function requireVolume(
   }
 }
 
-function headerOf(imageId: string): string {
-  return `rbd_header.${imageId}`;
-}
-
-/** Whether there is anything to open: of an image, its header is what is made first and removed last. */
+/** Whether there is anything to open. */
 export function hasHeader(session: CephSession, ref: ImageIdRef): Promise<boolean> {
-  return isObjectThere(session, ref, headerOf(ref.imageId));
+  return isObjectThere(session, ref, headerObject(ref.imageId));
 }
 
 /** Where the marker of an image is kept, also of one that is in the trash, and cannot be opened by name. */
 function markerPlace(imageId: string): readonly [object: string, key: string] {
-  return [headerOf(imageId), `metadata_${MARKER_KEY}`];
+  return [headerObject(imageId), `metadata_${MARKER_KEY}`];
 }
 
 /** The marker of an image that may be in the trash. */
@@ -81,9 +78,10 @@ export async function readMarkerById(session: CephSession, ref: ImageIdRef): Pro
   return readMarker(await readOmapValue(session, ref, ...markerPlace(ref.imageId)));
 }
 
-/** The ID behind an image's name; `rbd_id.<name>` holds it behind a length of four bytes. */
+/** The ID behind an image's name. */
 async function readImageId(session: CephSession, ref: ImageRef): Promise<string | undefined> {
-  return (await readObject(session, ref, `rbd_id.${ref.image}`))?.slice(4);
+  const text = await readObject(session, ref, nameObject(ref.image));
+  return text === undefined ? undefined : decodeText(text);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { headerObject } from '../ceph/image-objects.ts';
 import { isWatched } from '../ceph/rados-object.ts';
 import { listWatchers } from '../ceph/rbd-image.ts';
 import { imageSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.ts';
@@ -15,7 +16,7 @@ export async function findUsers(
 ): Promise<readonly string[]> {
   const before = (await listWatchers(session, ref)) ?? [];
   if (before.length === 0) return [];
-  if (!(await isWatched(session, ref, `rbd_header.${imageId}`))) return [];
+  if (!(await isWatched(session, ref, headerObject(imageId)))) return [];
   const after = (await listWatchers(session, ref)) ?? [];
   return after.map(watcher => watcher.address);
 }

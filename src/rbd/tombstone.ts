@@ -1,12 +1,12 @@
+import { decodeText, nameObject } from '../ceph/image-objects.ts';
 import { readOmapValue, removeObject } from '../ceph/rados-object.ts';
 import { renameImage } from '../ceph/rbd-image.ts';
 import type { CephSession, ImageRef } from '../ceph/rbd-session.ts';
 import { isErrorOfKind } from '../model/errors.ts';
 import { tombstoneName } from './marker.ts';
 
-/** Where Ceph keeps the names of a pool's images by their IDs: as texts behind a length of four bytes. */
+/** Where Ceph keeps the names of a pool's images by their IDs. */
 const DIRECTORY = 'rbd_directory';
-const LENGTH = 4;
 
 /**
  * Ends a renaming that was killed. `rbd mv` makes the new name, changes the directory, and takes the old name away; one
@@ -20,8 +20,8 @@ async function finishRenaming(
   name: string,
 ): Promise<void> {
   const entry = await readOmapValue(session, ref, DIRECTORY, `id_${imageId}`);
-  const isRenamed = entry?.slice(LENGTH) === name;
-  await removeObject(session, ref, `rbd_id.${isRenamed ? ref.image : name}`);
+  const isRenamed = entry !== undefined && decodeText(entry) === name;
+  await removeObject(session, ref, nameObject(isRenamed ? ref.image : name));
   if (!isRenamed) await renameImage(session, ref, name);
 }
 

@@ -28,7 +28,6 @@ export const SETTLE_BOUND = 300_000;
  * known of them has a test of its own in volumes.test.ts and flattening.test.ts.
  */
 export const runsKills = process.env['CSI_TEST_KILLS'] !== undefined;
-if (!runsKills) process.stdout.write('not run: kills at random; CSI_TEST_KILLS=1 has them\n');
 
 /** Bytes of a volume where a test does not care. */
 export const SIZE = 64n * MIB;
