@@ -10,6 +10,7 @@ import { createExec } from '../exec/run.ts';
 import type { Context } from '../model/call.ts';
 import { DriverError } from '../model/errors.ts';
 import { Secret } from '../model/secret.ts';
+import { SILENCE } from '../model/silence.ts';
 import type { CliCommand } from './command.ts';
 import { VERSION } from './version.ts';
 
@@ -39,9 +40,7 @@ async function findCredentials({ user, credentialsDir }: DoctorOptions): Promise
 }
 
 async function* examineAll(options: DoctorOptions): AsyncGenerator<Finding, void, undefined> {
-  const silent = () => undefined;
-  const log = { debug: silent, info: silent, warn: silent, error: silent };
-  const context: Context = { signal: new AbortController().signal, log };
+  const context: Context = { signal: new AbortController().signal, log: SILENCE };
   const exec = createExec();
   const text = `csi-driver-ceph ${VERSION}, Node.js ${process.version}`;
   yield { state: 'ok', subject: 'driver', text };

@@ -3,8 +3,7 @@ import { pino } from 'pino';
 import { OPTIONS } from '../config/option-table.ts';
 import { parseServeOptions, type ServeOptions } from '../config/options.ts';
 import { describeOptions } from '../config/settings.ts';
-import { createMetrics, type Metrics } from '../metrics/metrics.ts';
-import { createMetricsServer } from '../metrics/server.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { Log } from '../model/call.ts';
 import type { CliCommand } from './command.ts';
 import { createDrivers, type Driver } from './drivers.ts';
@@ -28,19 +27,22 @@ async function waitForSignal(): Promise<string> {
   return name;
 }
 
-function createServeMetrics({
+/** Loaded only where it is asked for: what counts them takes its time at the start. */
+async function createServeMetrics({
   metricsAddress,
   servesController,
   servesNode,
-}: ServeOptions): Metrics | undefined {
+}: ServeOptions): Promise<Metrics | undefined> {
   if (metricsAddress === undefined) return undefined;
   const role = servesController && servesNode ? 'all' : servesController ? 'controller' : 'node';
+  const { createMetrics } = await import('../metrics/metrics.ts');
   return createMetrics({ version: VERSION, role });
 }
 
 /** Serves the metrics where they are asked for. @returns what ends that. */
 async function serveMetrics({ metricsAddress }: ServeOptions, metrics: Metrics | undefined, log: Log) {
   if (metricsAddress === undefined || metrics === undefined) return () => Promise.resolve();
+  const { createMetricsServer } = await import('../metrics/server.ts');
   const server = createMetricsServer(metrics, metricsAddress);
   const url = await server.listen();
   log.info({ url }, 'serving metrics');
@@ -68,7 +70,7 @@ export const serveCommand: CliCommand = {
       process.exitCode = 1;
       process.kill(process.pid, 'SIGTERM');
     });
-    const metrics = createServeMetrics(options);
+    const metrics = await createServeMetrics(options);
     const drivers = await createDrivers(options, driver => log.child({ driver }), metrics);
     const stopped = waitForSignal();
     const stopMetrics = await serveMetrics(options, metrics, log);

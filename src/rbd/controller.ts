@@ -38,7 +38,7 @@ import {
 import { createPurger } from './purger.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { deleteSnapshot, ensureSnapshot, readSnapshot } from './snapshots.ts';
-import { SILENCE } from './silence.ts';
+import { SILENCE } from '../model/silence.ts';
 import { createSweeper, type Sweeper } from './sweeper.ts';
 import { ensureClonedVolume, ensureRestoredVolume, type CopyTools } from './volume-copy.ts';
 import { ensureEmptyVolume } from './volume-creation.ts';

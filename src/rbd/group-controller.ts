@@ -17,7 +17,7 @@ import {
   type VolumePlace,
 } from './places.ts';
 import type { Sessions } from './sessions.ts';
-import { SILENCE } from './silence.ts';
+import { SILENCE } from '../model/silence.ts';
 import { GROUP_PREFIX } from './snapshot-kind.ts';
 import type { SnapshotTools } from './snapshots.ts';
 

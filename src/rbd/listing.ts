@@ -8,7 +8,7 @@ import { DriverError, isErrorOfKind } from '../model/errors.ts';
 import type { Page, PageRequest, Snapshot, VolumeStatus } from '../model/volume.ts';
 import { listOwnGroups } from './group-membership.ts';
 import { describeUnopenable, examineUnopenable, inspectImage, type VolumeImage } from './image-state.ts';
-import { isTemporarySnapshot, isTombstone, tombstoneName } from './marker.ts';
+import { isTemporarySnapshot, isTombstone, mayBeTombstone } from './marker.ts';
 import { listOwnPools, type OwnPool } from './own-pools.ts';
 import { readPage, type Position } from './paging.ts';
 import { encodeVolumePlace, requireVolumePlace, type VolumePlace } from './places.ts';
@@ -154,9 +154,8 @@ export async function listAllSnapshots(
 async function findSource(session: CephSession, place: VolumePlace): Promise<ImageRef | undefined> {
   if ((await readImage(session, place)) !== undefined) return place;
   const suffix = `-${place.image}`;
-  const start = tombstoneName('', '').slice(0, -1);
   const names = await listImages(session, place);
-  const name = names.find(candidate => candidate.startsWith(start) && candidate.endsWith(suffix));
+  const name = names.find(candidate => mayBeTombstone(candidate) && candidate.endsWith(suffix));
   return name === undefined ? undefined : { ...place, image: name };
 }
 

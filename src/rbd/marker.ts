@@ -72,6 +72,11 @@ export function tombstoneName(imageId: string, name: string): string {
   return `${TOMBSTONE}${imageId}-${name}`;
 }
 
+/** Whether a name is that of a tombstone, as far as the name alone can tell. */
+export function mayBeTombstone(name: string): boolean {
+  return name.startsWith(TOMBSTONE);
+}
+
 /** The name that an image had as a volume, whether or not it is a tombstone now. */
 export function volumeNameOf(image: { readonly name: string; readonly imageId: string }): string {
   const prefix = tombstoneName(image.imageId, '');

@@ -5,7 +5,7 @@ import { listTrash } from '../ceph/rbd-trash.ts';
 import type { Context } from '../model/call.ts';
 import { sweepGroups } from './group-membership.ts';
 import { hasHeader, inspectImage, readMarkerById, type OnTrashed } from './image-state.ts';
-import { isTemporarySnapshot, isTombstone, tombstoneName } from './marker.ts';
+import { isTemporarySnapshot, isTombstone, mayBeTombstone } from './marker.ts';
 import { listOwnPools } from './own-pools.ts';
 import type { Sessions } from './sessions.ts';
 import type { CopyTools } from './volume-copy.ts';
@@ -36,8 +36,7 @@ async function sweepTrash(session: CephSession, ref: PoolRef, onTrashed: OnTrash
 
 /** Deleted volumes whose last snapshot went when the driver was ended. */
 async function sweepTombstones(session: CephSession, ref: PoolRef, onTrashed: OnTrashed): Promise<void> {
-  const start = tombstoneName('', '').slice(0, -1);
-  const names = (await listImages(session, ref)).filter(name => name.startsWith(start));
+  const names = (await listImages(session, ref)).filter(mayBeTombstone);
   for (const name of names) {
     const image = { ...ref, image: name };
     const state = await inspectImage(session, image);
