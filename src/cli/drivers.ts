@@ -26,7 +26,7 @@ import type { SnapshotMetadataBackend } from '../model/snapshot-metadata-backend
 import { createNodeService } from '../node/service.ts';
 import { createRbdChangedBlocks } from '../rbd/changed-blocks.ts';
 import { createRbdController } from '../rbd/controller.ts';
-import { createRbdNode } from '../rbd/node.ts';
+import { createRbdNode } from '../rbd/node/backend.ts';
 import { VERSION } from './version.ts';
 
 /** Work of a driver that no call waits for: purging what was deleted, for example. */

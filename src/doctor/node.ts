@@ -4,8 +4,8 @@ import type { Exec } from '../exec/command.ts';
 import type { Context } from '../model/call.ts';
 import { FILE_SYSTEM_TYPES } from '../mount/file-system-type.ts';
 import { DEFAULT_FEATURES } from '../rbd/features.ts';
-import { findMissingProgram } from '../rbd/mappers/kernel-module.ts';
-import { createMappers } from '../rbd/node.ts';
+import { findMissingProgram } from '../rbd/node/mappers/kernel-module.ts';
+import { createMappers } from '../rbd/node/backend.ts';
 import type { Finding } from './finding.ts';
 
 export interface NodeQuestions {

@@ -21,10 +21,10 @@ import { chooseName } from '../model/name.ts';
 import type { Secrets } from '../model/secret.ts';
 import type { Page, Snapshot, SnapshotSpec, Volume, VolumeSpec } from '../model/volume.ts';
 import { explainUnsupported, requireSupported } from './access-modes.ts';
-import { createBackground } from './background.ts';
+import { createBackground } from './upkeep/background.ts';
 import { readCapacity } from './capacity.ts';
-import { createFlattener } from './flattener.ts';
-import { createGroupController } from './group-controller.ts';
+import { createFlattener } from './upkeep/flattener.ts';
+import { createGroupController } from './groups/controller.ts';
 import { requireVolume, type OnTrashed } from './image-state.ts';
 import { DEFAULT_LIMITS, type RbdLimits } from './limits.ts';
 import { listAllSnapshots, listVolumes, listVolumeSnapshots, readVolume } from './listing.ts';
@@ -35,11 +35,11 @@ import {
   requireSnapshotPlace,
   requireVolumePlace,
 } from './places.ts';
-import { createPurger } from './purger.ts';
+import { createPurger } from './upkeep/purger.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { deleteSnapshot, ensureSnapshot, readSnapshot } from './snapshots.ts';
 import { SILENCE } from '../model/silence.ts';
-import { createSweeper, type Sweeper } from './sweeper.ts';
+import { createSweeper, type Sweeper } from './upkeep/sweeper.ts';
 import { ensureClonedVolume, ensureRestoredVolume, type CopyTools } from './volume-copy.ts';
 import { ensureEmptyVolume } from './volume-creation.ts';
 import { deleteVolume } from './volume-deletion.ts';

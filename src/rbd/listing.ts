@@ -6,7 +6,7 @@ import { listSnapshots } from '../ceph/rbd-snapshot.ts';
 import type { Context } from '../model/call.ts';
 import { DriverError, isErrorOfKind } from '../model/errors.ts';
 import type { Page, PageRequest, Snapshot, VolumeStatus } from '../model/volume.ts';
-import { listOwnGroups } from './group-membership.ts';
+import { listOwnGroups } from './groups/membership.ts';
 import { describeUnopenable, examineUnopenable, inspectImage, type VolumeImage } from './image-state.ts';
 import { isTemporarySnapshot, isTombstone, mayBeTombstone } from './marker.ts';
 import { listOwnPools, type OwnPool } from './own-pools.ts';

@@ -2,7 +2,7 @@ import type { ImageInfo } from '../ceph/rbd-image.ts';
 import { imageSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.ts';
 import { listClones } from '../ceph/rbd-snapshot.ts';
 import { DriverError } from '../model/errors.ts';
-import type { Flattener } from './flattener.ts';
+import type { Flattener } from './upkeep/flattener.ts';
 import type { RbdLimits } from './limits.ts';
 
 /** Clones that are flattened at a time: each frees the snapshot that it lives from. */

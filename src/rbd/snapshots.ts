@@ -4,7 +4,7 @@ import type { CephSession, ImageIdRef, ImageRef } from '../ceph/rbd-session.ts';
 import { createSnapshot, listSnapshots, removeSnapshot, type SnapshotInfo } from '../ceph/rbd-snapshot.ts';
 import { DriverError } from '../model/errors.ts';
 import type { Snapshot } from '../model/volume.ts';
-import type { Flattener } from './flattener.ts';
+import type { Flattener } from './upkeep/flattener.ts';
 import { inspectImage, requireVolume, type OnTrashed } from './image-state.ts';
 import type { RbdLimits } from './limits.ts';
 import { isTombstone, volumeNameOf } from './marker.ts';

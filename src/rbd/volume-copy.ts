@@ -4,8 +4,8 @@ import { imageSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.
 import { cloneSnapshot, createSnapshot, listSnapshots, removeSnapshot } from '../ceph/rbd-snapshot.ts';
 import { DriverError } from '../model/errors.ts';
 import type { Volume } from '../model/volume.ts';
-import type { Background } from './background.ts';
-import { measureDepth, type Flattener } from './flattener.ts';
+import type { Background } from './upkeep/background.ts';
+import { measureDepth, type Flattener } from './upkeep/flattener.ts';
 import { inspectImage, readMarkerById, requireVolume, type OnTrashed } from './image-state.ts';
 import type { RbdLimits } from './limits.ts';
 import { temporarySnapshotName, type Marker } from './marker.ts';

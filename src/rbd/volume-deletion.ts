@@ -3,7 +3,7 @@ import { imageSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.
 import { listSnapshots, removeSnapshot } from '../ceph/rbd-snapshot.ts';
 import { moveToTrash } from '../ceph/rbd-trash.ts';
 import { DriverError, isErrorOfKind } from '../model/errors.ts';
-import { leaveOwnGroup } from './group-membership.ts';
+import { leaveOwnGroup } from './groups/membership.ts';
 import {
   examineUnopenable,
   inspectWithWatchers,

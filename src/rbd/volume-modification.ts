@@ -4,7 +4,7 @@ import type { ImageFeature } from '../ceph/rbd-export-stream.ts';
 import { imageSpec, type CephSession, type ImageRef } from '../ceph/rbd-session.ts';
 import type { Context } from '../model/call.ts';
 import type { ModifyRequest } from '../model/controller-backend.ts';
-import type { Background } from './background.ts';
+import type { Background } from './upkeep/background.ts';
 import { planFeatureChange } from './features.ts';
 import { requireVolume, type VolumeImage } from './image-state.ts';
 import { requireVolumePlace } from './places.ts';

@@ -3,7 +3,7 @@ import type { Cluster } from '../../src/config/clusters.ts';
 import type { Parameters } from '../../src/model/volume.ts';
 import { Secret } from '../../src/model/secret.ts';
 import { writeMarker } from '../../src/rbd/marker.ts';
-import { createBackground } from '../../src/rbd/background.ts';
+import { createBackground } from '../../src/rbd/upkeep/background.ts';
 import { createSessions } from '../../src/rbd/sessions.ts';
 import { modifyVolume } from '../../src/rbd/volume-modification.ts';
 import { createFakeExec, createTestContext, type ScriptedCall } from '../exec/fake-exec.ts';

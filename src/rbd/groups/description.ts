@@ -1,0 +1,61 @@
+import type { GroupMember, GroupSnapshot } from '../../ceph/rbd-group.ts';
+import { readImage } from '../../ceph/rbd-image.ts';
+import type { CephSession } from '../../ceph/rbd-session.ts';
+import { listSnapshots } from '../../ceph/rbd-snapshot.ts';
+import { DriverError } from '../../model/errors.ts';
+import type { VolumeGroupSnapshot } from '../../model/group-snapshot-backend.ts';
+import type { Snapshot } from '../../model/volume.ts';
+import { encodeGroupPlace, type GroupPlace } from '../places.ts';
+import { snapshotOf } from '../snapshots.ts';
+
+async function describeMember(
+  session: CephSession,
+  clusterId: string,
+  member: GroupMember,
+): Promise<Snapshot | undefined> {
+  const info = await readImage(session, member);
+  if (info === undefined) return undefined;
+  const snapshots = await listSnapshots(session, { ...member, imageId: info.imageId });
+  const found = snapshots?.find(({ number }) => number === member.snapshotNumber);
+  return found === undefined ? undefined : snapshotOf(clusterId, member, info, found);
+}
+
+/** The group snapshot; undefined when it is not, or not any more, there with all its parts. */
+export async function describeGroup(
+  session: CephSession,
+  place: GroupPlace,
+  { isComplete, members }: GroupSnapshot,
+): Promise<VolumeGroupSnapshot | undefined> {
+  const { clusterId } = place;
+  if (!isComplete) return undefined;
+  const found = await Promise.all(members.map(member => describeMember(session, clusterId, member)));
+  const snapshots = found.filter(snapshot => snapshot !== undefined);
+  if (snapshots.length < members.length) return undefined;
+  return {
+    groupSnapshotId: encodeGroupPlace(clusterId, place),
+    snapshots,
+    createdAt: new Date(Math.max(...snapshots.map(({ createdAt }) => createdAt.getTime()))),
+    readyToUse: true,
+  };
+}
+
+/** Whether it has a snapshot of each of these volumes, and of no other. */
+export function hasSources({ snapshots }: VolumeGroupSnapshot, sourceVolumeIds: readonly string[]): boolean {
+  const sources = new Set(snapshots.map(({ sourceVolumeId }) => sourceVolumeId));
+  return sources.size === sourceVolumeIds.length && sourceVolumeIds.every(id => sources.has(id));
+}
+
+/** @throws DriverError `invalid-argument` when the caller takes others for the group's snapshots. */
+export function requireMembers(snapshotIds: readonly string[], { snapshots }: VolumeGroupSnapshot): void {
+  if (snapshotIds.length === 0) return;
+  const known = new Set(snapshots.map(({ snapshotId }) => snapshotId));
+  const other = snapshotIds.find(id => !known.has(id));
+  if (other === undefined && new Set(snapshotIds).size === known.size) return;
+  throw new DriverError(
+    'invalid-argument',
+    'snapshot_ids: ' +
+      (other === undefined
+        ? 'some of the group snapshot are missing'
+        : `"${other}" is not of the group snapshot`),
+  );
+}
