@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Milliseconds for a test or a hook on a busy machine; a guest, where programs start slowly, is given more. */
@@ -33,6 +34,8 @@ export default defineConfig({
           name: 'guest',
           include: ['test/guest/**/*.test.ts'],
           globalSetup: ['test/guest/global-setup.ts'],
+          // A guest has one processor, and its programs start slowly where it has to share it.
+          maxConcurrency: availableParallelism(),
           ...onOneCluster,
         },
       },

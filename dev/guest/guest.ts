@@ -11,7 +11,7 @@ import { createRunDirectory, type GuestCommand, type RunDirectory } from './run-
 
 const MEBIBYTE = 1024 * 1024;
 /** Milliseconds that a machine which is busy with other things may take to boot a guest. */
-const BOOT_PATIENCE = 180_000;
+const BOOT_PATIENCE = 600_000;
 /** Milliseconds that a guest may take to switch itself off; nothing in it is worth more. */
 const POWER_OFF_PATIENCE = 30_000;
 
@@ -20,6 +20,8 @@ export interface GuestOptions extends GuestCommand {
   readonly modules: readonly string[];
   /** MiB; three quarters of it can hold files. Default: 2048. */
   readonly memory?: number;
+  /** Where the guest's run directory is made and removed. Default: that for temporary files. */
+  readonly parentDirectory?: string;
   readonly stdout: Writable;
   readonly stderr: Writable;
   /** Switches the guest off. */
@@ -96,7 +98,12 @@ async function attend(child: ChildProcess, run: RunDirectory, network: GuestNetw
  */
 export async function runInGuest(options: GuestOptions): Promise<number> {
   const network = chooseGuestNetwork();
-  const run = await createRunDirectory(options, options.modules, network);
+  const run = await createRunDirectory(
+    options.parentDirectory ?? tmpdir(),
+    options,
+    options.modules,
+    network,
+  );
   try {
     const child = await startKernel(run, network, options.memory ?? 2048);
     const kill = () => child.kill('SIGKILL');

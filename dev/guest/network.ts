@@ -30,13 +30,19 @@ export function chooseClusterAddress(): string {
   }
 }
 
-/** By chance, so that guests that start at the same time do not take the same. */
+/** Of guests of this process: those that start at the same time have no device yet. */
+const chosen = new Set<number>();
+
+/** By chance among the networks of four addresses, so that guests of other processes do not take the same. */
 export function chooseGuestNetwork(): GuestNetwork {
   for (;;) {
-    const number = randomInt(256);
-    const network = `${GUEST_NETWORK}.${number}`;
-    if (isTaken(`${network}.`)) continue;
-    return { device: `csi-guest${number}`, address: `${network}.2/30`, gateway: `${network}.1` };
+    const number = randomInt(256 * 64);
+    const first = 4 * (number % 64);
+    const network = `${GUEST_NETWORK}.${number >> 6}`;
+    const gateway = `${network}.${first + 1}`;
+    if (chosen.has(number) || isTaken(gateway)) continue;
+    chosen.add(number);
+    return { device: `csi-guest${number}`, address: `${network}.${first + 2}/30`, gateway };
   }
 }
 

@@ -1,5 +1,4 @@
 import { access, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GuestNetwork } from './network.ts';
 
@@ -40,13 +39,14 @@ function formatCommand({ argv, directory, environment }: GuestCommand): string {
   return `${[...lines, `exec ${argv.map(quote).join(' ')}`].join('\n')}\n`;
 }
 
-/** Makes the directory with all that a guest looks for when it boots. */
+/** Makes the directory, within `parent`, with all that a guest looks for when it boots. */
 export async function createRunDirectory(
+  parent: string,
   command: GuestCommand,
   modules: readonly string[],
   network: GuestNetwork,
 ): Promise<RunDirectory> {
-  const path = await mkdtemp(join(tmpdir(), 'csi-guest-'));
+  const path = await mkdtemp(join(parent, 'csi-guest-'));
   const settings = { modules: modules.join(' '), address: network.address, gateway: network.gateway };
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${quote(value)}\n`);
   await mkdir(join(path, 'layers'));

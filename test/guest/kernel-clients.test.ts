@@ -1,5 +1,7 @@
+import { createWriteStream } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { describe, expect, inject, it } from 'vitest';
 import { runInGuest } from '../../dev/guest/guest.ts';
 import { findObstacle } from '../../dev/guest/kernel.ts';
@@ -15,6 +17,8 @@ const TEST_BOUND = '900000';
 const MEMORY = 1536;
 
 const root = join(import.meta.dirname, '../..');
+/** What each guest prints, to be looked at while it runs. */
+const logDirectory = join(root, '.cache/guest');
 
 interface Suite {
   readonly name: string;
@@ -94,18 +98,6 @@ function environmentFor({ mapper, mounter }: Partial<TestedClients>): NodeJS.Pro
   };
 }
 
-/** Keeps what is written to it. */
-function createRecord(): { readonly stream: Writable; text(): string } {
-  const chunks: Buffer[] = [];
-  const stream = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      chunks.push(chunk);
-      done();
-    },
-  });
-  return { stream, text: () => Buffer.concat(chunks).toString() };
-}
-
 const obstacle = await findObstacle();
 
 it.runIf(obstacle !== undefined)('a guest can run here', context => {
@@ -114,8 +106,10 @@ it.runIf(obstacle !== undefined)('a guest can run here', context => {
   context.skip(obstacle);
 });
 
-async function runSuite({ clients, files, tests = '' }: Suite): Promise<void> {
-  const record = createRecord();
+async function runSuite({ name, clients, files, tests = '' }: Suite): Promise<void> {
+  await mkdir(logDirectory, { recursive: true });
+  const logFile = join(logDirectory, `${name.replaceAll(/[^\w-]+/g, '-')}.log`);
+  const log = createWriteStream(logFile);
   const vitest = [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', '--project', 'ceph'];
   const options = ['--reporter', 'verbose', '--testNamePattern', tests];
   const exitCode = await runInGuest({
@@ -124,10 +118,11 @@ async function runSuite({ clients, files, tests = '' }: Suite): Promise<void> {
     environment: environmentFor(clients),
     modules: DRIVER_MODULES,
     memory: MEMORY,
-    stdout: record.stream,
-    stderr: record.stream,
-  });
-  expect(exitCode, record.text()).toBe(0);
+    parentDirectory: inject('cluster').directory,
+    stdout: log,
+    stderr: log,
+  }).finally(() => finished(log.end()));
+  expect(exitCode, await readFile(logFile, 'utf8')).toBe(0);
 }
 
 describe.skipIf(obstacle !== undefined)('in a guest', () => {

@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { bringUp, type BringUpOptions } from '../../../dev/ceph/bring-up.ts';
 import { findCluster, labDirectory, type Cluster } from '../../../dev/ceph/cluster.ts';
@@ -20,6 +22,12 @@ async function takeDownAbandoned(): Promise<void> {
     return pid !== undefined && !existsSync(`/proc/${pid}`);
   });
   await Promise.all(abandoned.map(takeDown));
+}
+
+/** For a process that ends at once, as with Ctrl-C. */
+function takeDownNow(name: string): void {
+  const lab = join(import.meta.dirname, '../../../dev/lab.ts');
+  spawnSync(process.execPath, [lab, 'ceph', 'down', '--name', name], { stdio: 'ignore' });
 }
 
 /** `CEPH_RELEASE=20`: another Ceph than the one that is installed here. */
@@ -46,8 +54,13 @@ export async function provideCluster(
   }
   await takeDownAbandoned();
   const name = `${kind}-${process.pid}`;
+  const onExit = () => takeDownNow(name);
+  process.once('exit', onExit);
   project.provide('cluster', await bringUp(name, undefined, { ...chosenRelease(), ...options }));
-  return () => takeDown(name);
+  return async () => {
+    await takeDown(name);
+    process.off('exit', onExit);
+  };
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
