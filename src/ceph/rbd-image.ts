@@ -180,12 +180,20 @@ export async function readOwnBytes(session: CephSession, ref: ImageRef): Promise
 export interface Watcher {
   /** `10.0.0.7:0/2467610846` */
   readonly address: string;
+  /** By krbd, not by librbd. */
+  readonly isKernel: boolean;
 }
+
+/** The kernel counts its watches from here on; librbd numbers them by addresses of memory, far below. */
+const FIRST_KERNEL_COOKIE = 2 ** 64 - 2 ** 48;
 
 /** The `watchers` of an answer. @throws DriverError `internal` when it has none. */
 export function parseWatchers(answer: unknown, what: string): readonly Watcher[] {
   const watchers = arrayOf(isObject(answer) ? answer['watchers'] : undefined, what);
-  return watchers.map(watcher => ({ address: stringOf(watcher, 'address') }));
+  return watchers.map(watcher => ({
+    address: stringOf(watcher, 'address'),
+    isKernel: Number(watcher['cookie']) >= FIRST_KERNEL_COOKIE,
+  }));
 }
 
 /** Who has the image open (`rbd status`), or undefined when it is not there. */

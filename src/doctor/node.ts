@@ -60,7 +60,8 @@ export async function* examineNode(questions: NodeQuestions, context: Context): 
   const { exec, mapper, mounter } = questions;
   const mappers = createMappers(questions).map(one => ({
     name: one.name,
-    findObstacle: () => one.findObstacle(DEFAULT_FEATURES, context),
+    findObstacle: () =>
+      one.findObstacle({ features: DEFAULT_FEATURES, listLimits: () => Promise.resolve([]) }, context),
   }));
   yield* examineWays('mapping RBD images', mapper, mappers);
   const mounters = [createKernelMounter(exec), createFuseMounter()].map(one => ({

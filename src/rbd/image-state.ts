@@ -46,13 +46,7 @@ export function inspectWithWatchers(session: CephSession, ref: ImageRef): Return
   return inspect(session, ref, true);
 }
 
-/** The volume's image. @throws DriverError `not-found` when there is none that this driver made. */
-export async function requireVolume(
-  session: CephSession,
-  ref: ImageRef,
-  field = 'volume_id',
-): Promise<VolumeImage> {
-  const state = await inspectImage(session, ref);
+function asVolume(state: ImageState, ref: ImageRef, field: string): VolumeImage {
   switch (state.kind) {
     case 'volume':
       return state;
@@ -61,6 +55,24 @@ export async function requireVolume(
     case 'unmarked':
       throw new DriverError('not-found', `${field}: image ${imageSpec(ref)} is no volume of this driver`);
   }
+}
+
+/** The volume's image. @throws DriverError `not-found` when there is none that this driver made. */
+export async function requireVolume(
+  session: CephSession,
+  ref: ImageRef,
+  field = 'volume_id',
+): Promise<VolumeImage> {
+  return asVolume(await inspectImage(session, ref), ref, field);
+}
+
+/** As `requireVolume`, and who has the image open. */
+export async function requireVolumeWithWatchers(
+  session: CephSession,
+  ref: ImageRef,
+): Promise<{ readonly volume: VolumeImage; readonly watchers: readonly Watcher[] }> {
+  const { state, watchers } = await inspectWithWatchers(session, ref);
+  return { volume: asVolume(state, ref, 'volume_id'), watchers };
 }
 
 /** Whether there is anything to open. */

@@ -19,6 +19,10 @@ export const LIMIT_OPTIONS: readonly string[] = Object.values(OPTIONS);
 /** Limits by the option of librbd; 0: none. */
 export type Limits = ReadonlyMap<string, bigint>;
 
+export function hasLimits(limits: Limits): boolean {
+  return [...limits.values()].some(limit => limit > 0n);
+}
+
 const UNITS: Readonly<Partial<Record<string, bigint>>> = { '': 1n, K: 1n << 10n, M: 1n << 20n, G: 1n << 30n };
 
 function parseLimit(key: string, value: string): bigint {

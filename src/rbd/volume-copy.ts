@@ -13,7 +13,7 @@ import { requireSnapshotPlace, requireVolumePlace } from './places.ts';
 import { isUserSnapshot } from './snapshot-kind.ts';
 import { requireSnapshotRoom } from './snapshot-room.ts';
 import { ensureVolume } from './volume-creation.ts';
-import { removeInheritedLimits } from './volume-modification.ts';
+import { removeInheritedLimits } from './image-limits.ts';
 import { adoptVolume, metadataOf, sizeOf, volumeOf, type VolumePlan } from './volume-plan.ts';
 
 const FIELD = 'volume_content_source';

@@ -5,15 +5,15 @@ import { DriverError } from '../model/errors.ts';
 import { chooseName } from '../model/name.ts';
 import type { Parameters, Volume, VolumeSource, VolumeSpec } from '../model/volume.ts';
 import { requireSupported } from './access-modes.ts';
+import { limitMetadata } from './image-limits.ts';
 import type { VolumeImage } from './image-state.ts';
 import { MARKER_KEY, writeMarker } from './marker.ts';
 import { parseImageParameters, type ImageParameters } from './parameters.ts';
 import { encodeVolumePlace } from './places.ts';
-import type { Limits } from './qos.ts';
+import { hasLimits, type Limits } from './qos.ts';
 import type { Sessions } from './sessions.ts';
 import { parseAttributes } from './volume-attributes.ts';
 import { parseVolumeContext } from './volume-context.ts';
-import { limitMetadata } from './volume-modification.ts';
 
 /** Sizes of images are whole MiB, as `rbd` shows them. */
 const SIZE_UNIT = MIB;
@@ -34,7 +34,7 @@ export interface VolumePlan {
 /** @throws DriverError `invalid-argument` for limits of a volume that only the kernel's client will map. */
 function requireHonoured(limits: Limits, context: Parameters): void {
   const { mounter, tryOtherMounters } = parseVolumeContext('', context);
-  if (mounter !== 'krbd' || tryOtherMounters || limitMetadata(limits).size === 0) return;
+  if (mounter !== 'krbd' || tryOtherMounters || !hasLimits(limits)) return;
   throw new DriverError(
     'invalid-argument',
     "mutable_parameters: the kernel's client, which parameters ask for (mounter), knows no limits; use nbd or fuse",

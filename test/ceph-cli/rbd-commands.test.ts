@@ -82,9 +82,13 @@ describe('an image', () => {
   it('has watchers', async () => {
     const argv = ['rbd', 'status', 'rbd/csi-vol-a', '--format', 'json'];
     const stdout =
-      '{"watchers":[{"address":"10.0.0.7:0/2467610846","client":4225,"cookie":140094585457952}]}';
+      '{"watchers":[{"address":"10.0.0.7:0/2467610846","client":4225,"cookie":140094585457952},' +
+      '{"address":"10.0.0.8:0/1","client":4226,"cookie":18446462598732840961}]}';
     const { session } = sessionOf({ argv, stdout }, { argv, exitCode: 2, stderr: NO_IMAGE });
-    expect(await listWatchers(session, image)).toEqual([{ address: '10.0.0.7:0/2467610846' }]);
+    expect(await listWatchers(session, image)).toEqual([
+      { address: '10.0.0.7:0/2467610846', isKernel: false },
+      { address: '10.0.0.8:0/1', isKernel: true },
+    ]);
     expect(await listWatchers(session, image)).toBeUndefined();
   });
 });

@@ -35,7 +35,11 @@ const marking: ScriptedCall = {
   argv: ['rbd', 'image-meta', 'get', image, 'volume.csi-driver-ceph'],
   stdout: writeMarker(marker),
 };
-const finding: readonly ScriptedCall[] = [describing([]), marking];
+const watching = (...cookies: readonly string[]): ScriptedCall => ({
+  argv: ['rbd', 'status', image, '--format', 'json'],
+  stdout: `{"watchers":[${cookies.map(cookie => `{"address":"10.0.0.7:0/1","client":4225,"cookie":${cookie}}`).join()}]}`,
+});
+const finding: readonly ScriptedCall[] = [describing([]), marking, watching('140094585457952')];
 const listing = (stdout: string): ScriptedCall => ({
   argv: ['rbd', 'image-meta', 'list', image, '--format', 'json'],
   stdout,
@@ -87,6 +91,15 @@ describe('a change of limits', () => {
     });
   });
 
+  it('of a volume that the kernel has mapped is refused, unless it takes limits away', async () => {
+    const found = [describing([]), marking, watching('18446462598732840961')];
+    await expect(modify({ maxIops: '200' }, ...found)).rejects.toMatchObject({
+      kind: 'failed-precondition',
+      message: expect.stringContaining("the kernel's client at 10.0.0.7:0/1") as string,
+    });
+    await modify({ maxIops: '0' }, ...found, listing(''));
+  });
+
   it('of nothing asks only whether the volume is there', async () => {
     await modify({}, ...finding);
     const missing = finding.map(call => ({ ...call, exitCode: 2, stdout: '' }));
@@ -104,6 +117,7 @@ describe('a change of features', () => {
       { imageFeatures: 'layering, exclusive-lock,object-map' },
       describing(['layering', 'exclusive-lock', 'journaling', 'data-pool']),
       marking,
+      watching(),
       { argv: ['rbd', 'feature', 'disable', image, 'journaling'] },
       { argv: ['rbd', 'feature', 'enable', image, 'object-map'] },
       describing(['layering', 'exclusive-lock', 'object-map', 'data-pool'], ['object map invalid']),
@@ -114,14 +128,14 @@ describe('a change of features', () => {
   it('changes nothing the second time', async () => {
     const features = ['layering', 'exclusive-lock', 'object-map'];
     const found = describing(features);
-    await modify({ imageFeatures: features.join(',') }, found, marking, found);
+    await modify({ imageFeatures: features.join(',') }, found, marking, watching(), found);
   });
 
   it.each([
     ['layering,deep-flatten', ['layering'], 'has deep-flatten, which a volume has from the start or never'],
     ['exclusive-lock', ['layering'], 'lacks layering, which cannot be taken'],
   ])('to %s is refused where Ceph cannot do it', async (imageFeatures, present, message) => {
-    await expect(modify({ imageFeatures }, describing(present), marking)).rejects.toMatchObject({
+    await expect(modify({ imageFeatures }, describing(present), marking, watching())).rejects.toMatchObject({
       kind: 'invalid-argument',
       message: expect.stringContaining(message) as string,
     });

@@ -32,7 +32,7 @@ def metadata_of(image, key):
 
 
 def watchers_of(image):
-    return [{'address': watcher['addr']} for watcher in image.watchers_list()]
+    return [{'address': watcher['addr'], 'cookie': watcher['cookie']} for watcher in image.watchers_list()]
 
 
 def image_info(cluster, ref, key=None, watchers=False):

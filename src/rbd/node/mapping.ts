@@ -2,6 +2,7 @@ import { readImage } from '../../ceph/rbd-image.ts';
 import { imageSpec } from '../../ceph/rbd-session.ts';
 import { DriverError } from '../../model/errors.ts';
 import { withoutDeadline, type Host } from '../../mount/host.ts';
+import { listLimits } from '../image-limits.ts';
 import { selectMapper } from './mappers/selection.ts';
 import { openVolume, requireEncryption } from './encryption.ts';
 import { requireNoWriter, requireSoleWriter, type IdentifiedImage } from './exclusion.ts';
@@ -20,7 +21,8 @@ async function mapImage(
   const { volume, session, readOnly } = plan;
   if (volume.encrypted) await requireEncryption(host);
   const { mounter = parts.preference, tryOtherMounters: tryOthers } = volume;
-  const mapper = await selectMapper(parts.mappers, { mounter, tryOthers, features }, host.context);
+  const needs = { features, listLimits: () => listLimits(session, image) };
+  const mapper = await selectMapper(parts.mappers, { mounter, tryOthers, ...needs }, host.context);
   const isLocked = features.includes('exclusive-lock');
   const gone = plan.singleWriter ? await requireNoWriter(plan, image, isLocked, host) : [];
   const { name } = mapper;

@@ -1,12 +1,24 @@
 import { open, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { listWatchers as listImageWatchers } from '../../../src/ceph/rbd-image.ts';
+import { createClusterSource } from '../../../src/config/clusters.ts';
 import { createExec } from '../../../src/exec/run.ts';
 import { createStatisticsReader } from '../../../src/mount/statistics.ts';
 import { mountAt, readMounts } from '../../../src/mount/mountinfo.ts';
+import { requireVolumePlace } from '../../../src/rbd/places.ts';
+import { createSessions } from '../../../src/rbd/sessions.ts';
 import { clients } from '../harness/clients.ts';
 import { ceph, cluster, rbd } from '../harness/cluster.ts';
-import { context, countWatchers, listWatchers, run, useNode, type TestVolume } from './fixture.ts';
+import {
+  context,
+  countWatchers,
+  listWatchers,
+  nodeSecrets,
+  run,
+  useNode,
+  type TestVolume,
+} from './fixture.ts';
 
 const BUS = '/sys/bus/rbd/devices';
 
@@ -52,6 +64,41 @@ describe.runIf(clients.mapper === 'krbd')('krbd', () => {
     expect(await deviceOf(volume)).toMatch(/^\/dev\/nbd/);
     await writeFile(join(volume.stagingPath, 'file'), 'kept');
     await node.start().unstageVolume(volume.unstage, context());
+  });
+
+  it('leaves an image with limits, which it does not keep to, to the next mapper, or says which', async () => {
+    const volume = await node.createVolume('64M');
+    await rbd(
+      'config',
+      'image',
+      'set',
+      `${cluster.pools.replicated}/${volume.image}`,
+      'rbd_qos_iops_limit',
+      '500',
+    );
+    await expect(node.start().stageVolume(volume.stage(), context())).rejects.toMatchObject({
+      kind: 'failed-precondition',
+      message: expect.stringContaining('the image has rbd_qos_iops_limit') as unknown,
+    });
+    await node.start().stageVolume(volume.stage({ context: { mounter: 'auto' } }), context());
+    expect(await deviceOf(volume)).toMatch(/^\/dev\/nbd/);
+    await node.start().unstageVolume(volume.unstage, context());
+  });
+
+  it('is told from librbd among those who have an image open', async () => {
+    const volume = await node.createVolume('64M');
+    const source = createClusterSource(cluster.clustersFile);
+    const session = createSessions(createExec(), source).open(cluster.clusterId, nodeSecrets, context());
+    const place = requireVolumePlace(volume.volumeId);
+    const kernels = async () => (await listImageWatchers(session, place))?.map(({ isKernel }) => isKernel);
+    for (const [mounter, isKernel] of [
+      ['krbd', true],
+      ['nbd', false],
+    ] as const) {
+      await node.start().stageVolume(volume.stage({ context: { mounter } }), context());
+      expect(await kernels()).toEqual([isKernel]);
+      await node.start().unstageVolume(volume.unstage, context());
+    }
   });
 
   it('does not unmap a device that a process has open', async () => {

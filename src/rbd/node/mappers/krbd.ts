@@ -145,10 +145,15 @@ export function createKernelMapper(dependencies: KernelMapperDependencies): Mapp
 
   return {
     name: 'krbd',
-    async findObstacle(features, context) {
+    async findObstacle({ features, listLimits }, context) {
       const unknown = features.find(feature => UNKNOWN_FEATURES.includes(feature));
       if (unknown !== undefined) return `the kernel does not know the image feature ${unknown}`;
-      return await findMissingModule('rbd', bus, exec, context);
+      const missing = await findMissingModule('rbd', bus, exec, context);
+      if (missing !== undefined) return missing;
+      const limits = await listLimits();
+      return limits.length === 0
+        ? undefined
+        : `the kernel keeps to no limits, and the image has ${limits.join(', ')}`;
     },
     find,
     map,

@@ -22,6 +22,13 @@ export interface MapRequest extends NodeImage {
   readonly options: readonly string[];
 }
 
+/** What of an image decides which mappers can be used. */
+export interface ImageNeeds {
+  readonly features: readonly string[];
+  /** The limits that its client has to keep to; asked of Ceph, so not before they matter. */
+  readonly listLimits: () => Promise<readonly string[]>;
+}
+
 /** An image that is a block device of this node now. */
 export interface Mapping {
   readonly device: string;
@@ -36,8 +43,8 @@ export interface Mapping {
  */
 export interface Mapper {
   readonly name: Mounter;
-  /** Why this node cannot map an image of these features in this way, in words; undefined when it can. */
-  findObstacle(features: readonly string[], context: Context): Promise<string | undefined>;
+  /** Why this node cannot map such an image in this way, in words; undefined when it can. */
+  findObstacle(needs: ImageNeeds, context: Context): Promise<string | undefined>;
   /** Needs no cluster, and does not wait for one. */
   find(image: NodeImage, host: Host): Promise<Mapping | undefined>;
   /**

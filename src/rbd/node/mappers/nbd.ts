@@ -131,7 +131,7 @@ export function createNbdMapper(dependencies: NbdMapperDependencies): Mapper {
 
   return {
     name: 'nbd',
-    findObstacle: async (_features, context) =>
+    findObstacle: async (_needs, context) =>
       (await findMissingProgram(PROGRAM)) ?? (await findMissingModule('nbd', firstDevice, exec, context)),
     find,
     map,

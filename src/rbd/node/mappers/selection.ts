@@ -1,14 +1,12 @@
 import type { Context } from '../../../model/call.ts';
 import { DriverError } from '../../../model/errors.ts';
 import type { Mounter } from '../../volume-context.ts';
-import type { Mapper } from './mapper.ts';
+import type { ImageNeeds, Mapper } from './mapper.ts';
 
-export interface MapperWish {
+export interface MapperWish extends ImageNeeds {
   readonly mounter: Mounter | 'auto';
   /** Whether another mapper will do when the wanted one is not possible. */
   readonly tryOthers: boolean;
-  /** Of the image. */
-  readonly features: readonly string[];
 }
 
 /**
@@ -25,7 +23,7 @@ export async function selectMapper(
   const others = wish.tryOthers ? mappers.filter(mapper => !wanted.includes(mapper)) : [];
   const obstacles: string[] = [];
   for (const mapper of [...wanted, ...others]) {
-    const obstacle = await mapper.findObstacle(wish.features, context);
+    const obstacle = await mapper.findObstacle(wish, context);
     if (obstacle === undefined) return mapper;
     obstacles.push(`${mapper.name}: ${obstacle}`);
   }

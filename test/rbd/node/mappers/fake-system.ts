@@ -5,8 +5,11 @@ import { onTestFinished } from 'vitest';
 import type { Exec } from '../../../../src/exec/command.ts';
 import { Secret } from '../../../../src/model/secret.ts';
 import type { Host } from '../../../../src/mount/host.ts';
-import type { MapRequest, NodeImage } from '../../../../src/rbd/node/mappers/mapper.ts';
+import type { ImageNeeds, MapRequest, NodeImage } from '../../../../src/rbd/node/mappers/mapper.ts';
 import { createTestContext } from '../../../exec/fake-exec.ts';
+
+/** An image that any mapper can map. */
+export const NO_NEEDS: ImageNeeds = { features: [], listLimits: () => Promise.resolve([]) };
 
 /** A directory of the test's own, gone when the test is over. */
 export function makeDirectory(): string {

@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createKernelMapper } from '../../../../src/rbd/node/mappers/krbd.ts';
 import { createFakeExec, createTestContext, type ScriptedCall } from '../../../exec/fake-exec.ts';
-import { hostOf, IMAGE, kernelDevice, makeDirectory, mapRequest, writeFiles } from './fake-system.ts';
+import {
+  hostOf,
+  IMAGE,
+  kernelDevice,
+  makeDirectory,
+  NO_NEEDS,
+  mapRequest,
+  writeFiles,
+} from './fake-system.ts';
 
 function setUp(script: readonly ScriptedCall[], files: Readonly<Record<string, string>> = {}) {
   const sysfs = makeDirectory();
@@ -152,7 +160,7 @@ describe('krbd', () => {
   it('says why a node cannot: no module', async () => {
     const stderr = 'modprobe: FATAL: Module rbd not found in directory /lib/modules/6.1\n';
     const { mapper, fake } = setUp([{ argv: ['modprobe', 'rbd'], exitCode: 1, stderr }]);
-    expect(await mapper.findObstacle([], createTestContext())).toMatch(
+    expect(await mapper.findObstacle(NO_NEEDS, createTestContext())).toMatch(
       /modprobe rbd says: .*Module rbd not found/,
     );
     fake.expectAllUsed();
@@ -161,11 +169,19 @@ describe('krbd', () => {
   it('says why a node cannot: a feature that no kernel knows', async () => {
     const { mapper } = setUp([], { 'bus/rbd/supported_features': '0x3f' });
     const features = ['layering', 'exclusive-lock', 'journaling'];
-    expect(await mapper.findObstacle(features, createTestContext())).toMatch(/journaling/);
+    expect(await mapper.findObstacle({ ...NO_NEEDS, features }, createTestContext())).toMatch(/journaling/);
+  });
+
+  it('says why a node cannot: limits', async () => {
+    const { mapper } = setUp([], { 'bus/rbd/supported_features': '0x3f' });
+    const listLimits = () => Promise.resolve(['rbd_qos_iops_limit']);
+    expect(await mapper.findObstacle({ ...NO_NEEDS, listLimits }, createTestContext())).toBe(
+      'the kernel keeps to no limits, and the image has rbd_qos_iops_limit',
+    );
   });
 
   it('can where the kernel has rbd already', async () => {
     const { mapper } = setUp([], { 'bus/rbd/supported_features': '0x3f' });
-    expect(await mapper.findObstacle([], createTestContext())).toBeUndefined();
+    expect(await mapper.findObstacle(NO_NEEDS, createTestContext())).toBeUndefined();
   });
 });

@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { createNbdMapper } from '../../../../src/rbd/node/mappers/nbd.ts';
 import { createFakeExec, createTestContext, type ScriptedCall } from '../../../exec/fake-exec.ts';
-import { hostOf, IMAGE, makeDirectory, mapRequest, writeFiles } from './fake-system.ts';
+import { hostOf, IMAGE, makeDirectory, NO_NEEDS, mapRequest, writeFiles } from './fake-system.ts';
 
 const NBD = { 'block/nbd0/ro': '0', 'block/nbd3/ro': '1' };
 
@@ -127,6 +127,6 @@ describe('nbd', () => {
 
   it('says why a node cannot', async () => {
     const { mapper } = setUp([{ argv: ['modprobe', 'nbd'], exitCode: 1, stderr: 'not found\n' }], {});
-    expect(await mapper.findObstacle([], createTestContext())).toMatch(/modprobe nbd says: not found/);
+    expect(await mapper.findObstacle(NO_NEEDS, createTestContext())).toMatch(/modprobe nbd says: not found/);
   });
 });
