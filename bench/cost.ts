@@ -1,4 +1,10 @@
-import type { Cost } from './load.ts';
+/** What calls have cost together. */
+export interface Cost {
+  readonly calls: number;
+  readonly processes: number;
+  /** Requests to Ceph over a lasting connection. */
+  readonly operations: number;
+}
 
 interface CallLine {
   readonly processes: number;

@@ -1,177 +1,95 @@
-import { csi } from '../src/grpc/contract.ts';
-import { createClient, type CsiClient } from '../src/grpc/client.ts';
+import { status } from '@grpc/grpc-js';
+import type { Cost } from './cost.ts';
+import { COPY_PAUSE, type Amount, type Operation } from './operation.ts';
+import { createPatience } from './patience.ts';
+import { readProcessTree, sumCpuSeconds } from './process-tree.ts';
+import { createCalls, type Calls, type Source, type Target } from './target.ts';
+import { measure, type Timing } from './timing.ts';
 
-/** What a load is made with: any CSI driver, any class. */
-export interface LoadPlan {
-  /** `unix:///path` or `tcp://host:port` of the controller. */
-  readonly endpoint: string;
-  readonly parameters: Readonly<Record<string, string>>;
-  readonly secrets: Readonly<Record<string, string>>;
-  readonly volumes: number;
-  /** Calls at a time. */
-  readonly concurrency: number;
+export interface LoadPlan extends Target, Omit<Amount, 'copies'> {
+  /** Default: of all volumes. */
+  readonly copies?: number;
   readonly operations: readonly Operation[];
+  /** The driver's process, when it runs here. */
+  readonly pid?: number;
   /** Of a driver of this project: what its calls have cost since this was asked last. */
   readonly takeCost?: () => Cost;
 }
 
-/** What calls have cost together. */
-export interface Cost {
-  readonly calls: number;
-  readonly processes: number;
-  /** Requests to Ceph over a lasting connection. */
-  readonly operations: number;
-}
-
-export const OPERATIONS = [
-  'create',
-  'create again',
-  'snapshot',
-  'restore',
-  'clone',
-  // After the copies, which are as large as their sources were.
-  'expand',
-  'delete snapshot',
-  'delete',
-] as const;
-export type Operation = (typeof OPERATIONS)[number];
-
-/** How one operation went: milliseconds, and calls a second over all of them. */
-export interface OperationResult {
+export interface OperationResult extends Timing {
   readonly operation: Operation;
-  readonly calls: number;
-  readonly errors: number;
-  readonly firstError?: string;
-  readonly p50: number;
-  readonly p95: number;
-  readonly p99: number;
-  readonly perSecond: number;
+  readonly concurrency: number;
+  /** Calls that were repeated because the copy that they asked for was not complete yet; their time is that of all attempts. */
+  readonly repeated?: number;
+  /** Of the driver and its children. */
+  readonly cpuSeconds?: number;
   readonly cost?: Cost;
 }
 
-const GIB = 1024 ** 3;
-/** Milliseconds for one call. */
-const CALL_TIMEOUT = 120_000;
+type Tasks = readonly (() => Promise<void>)[];
 
-/** What has been made so far, by the volume's number. */
-interface Made {
-  readonly volumes: string[];
-  readonly snapshots: string[];
-  readonly restores: string[];
-  readonly clones: string[];
+/** The tasks of each operation over all volumes; each records what it made, for the operations that follow. */
+function planTasks(
+  calls: Calls,
+  run: string,
+  volumes: number,
+  copies: number,
+): Record<Operation, () => Tasks> {
+  const made = {
+    volumes: new Map<number, string>(),
+    snapshots: new Map<number, string>(),
+    copies: new Map<string, string>(),
+  };
+  const forEach = (count: number, task: (index: number) => Promise<void>) => () =>
+    Array.from({ length: count }, (_, index) => () => task(index));
+  const idOf = (ids: ReadonlyMap<number, string>, index: number): string => {
+    const id = ids.get(index);
+    if (id === undefined) throw new Error('what it needs could not be made');
+    return id;
+  };
+  const create = async (index: number) => {
+    made.volumes.set(index, await calls.createVolume(`load-${run}-${index}`));
+  };
+  const copy = async (name: string, source: Source) => {
+    made.copies.set(name, await calls.createVolume(`load-${run}-${name}`, source));
+  };
+  return {
+    create: forEach(volumes, create),
+    'create again': forEach(volumes, create),
+    snapshot: forEach(copies, async index => {
+      const name = `load-${run}-snap-${index}`;
+      made.snapshots.set(index, await calls.createSnapshot(name, idOf(made.volumes, index)));
+    }),
+    restore: forEach(copies, index => copy(`restore-${index}`, { snapshot: idOf(made.snapshots, index) })),
+    clone: forEach(copies, index => copy(`clone-${index}`, { volume: idOf(made.volumes, index) })),
+    expand: forEach(volumes, index => calls.expandVolume(idOf(made.volumes, index))),
+    'delete snapshot': () => [...made.snapshots.values()].map(id => () => calls.deleteSnapshot(id)),
+    delete: () => [...made.copies.values(), ...made.volumes.values()].map(id => () => calls.deleteVolume(id)),
+  };
 }
 
-function percentile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-}
-
-async function measure(
-  operation: Operation,
-  tasks: readonly (() => Promise<void>)[],
-  concurrency: number,
-): Promise<OperationResult> {
-  const times: number[] = [];
-  const errors: string[] = [];
-  let next = 0;
-  async function work(): Promise<void> {
-    for (let task = tasks[next++]; task !== undefined; task = tasks[next++]) {
-      const started = performance.now();
-      try {
-        await task();
-        times.push(performance.now() - started);
-      } catch (error) {
-        errors.push(error instanceof Error ? error.message : String(error));
-      }
-    }
-  }
-  const started = performance.now();
-  await Promise.all(Array.from({ length: concurrency }, work));
-  const seconds = (performance.now() - started) / 1000;
-  times.sort((a, b) => a - b);
+/** Runs the tasks of one operation, with an eye on what they cost the driver. */
+async function observe(operation: Operation, tasks: Tasks, plan: LoadPlan): Promise<OperationResult> {
+  const { concurrency, pid, takeCost } = plan;
+  const patience = createPatience([status.ABORTED], COPY_PAUSE);
+  const readCpu = async () => (pid === undefined ? 0 : sumCpuSeconds(await readProcessTree(pid)));
+  takeCost?.();
+  const before = await readCpu();
+  const timing = await measure(
+    tasks.map(task => () => patience.untilDone(task)),
+    concurrency,
+  );
+  const cpuSeconds = (await readCpu()) - before;
+  const cost = takeCost?.();
+  const repeated = patience.repeated.get('ABORTED');
   return {
     operation,
-    calls: tasks.length,
-    errors: errors.length,
-    ...(errors[0] === undefined ? {} : { firstError: errors[0] }),
-    p50: percentile(times, 0.5),
-    p95: percentile(times, 0.95),
-    p99: percentile(times, 0.99),
-    perSecond: times.length / seconds,
+    concurrency,
+    ...timing,
+    ...(repeated === undefined ? {} : { repeated }),
+    ...(pid === undefined ? {} : { cpuSeconds }),
+    ...(cost === undefined ? {} : { cost }),
   };
-}
-
-/** The tasks of one operation over all volumes; each records what it made. */
-function planTasks(
-  operation: Operation,
-  client: CsiClient,
-  plan: LoadPlan,
-  made: Made,
-  run: string,
-): readonly (() => Promise<void>)[] {
-  const { parameters, secrets } = plan;
-  const options = { timeout: CALL_TIMEOUT };
-  const numbers = Array.from({ length: plan.volumes }, (_, index) => index);
-  const create = async (name: string, into: string[], index: number, source?: object) => {
-    const request = {
-      name,
-      parameters,
-      secrets,
-      capacity_range: { required_bytes: GIB },
-      volume_capabilities: [{ mount: {}, access_mode: { mode: 'SINGLE_NODE_WRITER' as const } }],
-      ...(source === undefined ? {} : { volume_content_source: source }),
-    };
-    const response = await client.call(csi.Controller.CreateVolume, request, options);
-    into[index] = response.volume?.volume_id ?? '';
-  };
-  const remove = (volumeId: string) =>
-    client.call(csi.Controller.DeleteVolume, { volume_id: volumeId, secrets }, options);
-
-  switch (operation) {
-    case 'create':
-    case 'create again':
-      return numbers.map(index => () => create(`load-${run}-${index}`, made.volumes, index));
-    case 'expand':
-      return numbers.map(index => async () => {
-        const request = {
-          volume_id: made.volumes[index] ?? '',
-          secrets,
-          capacity_range: { required_bytes: 2 * GIB },
-        };
-        await client.call(csi.Controller.ControllerExpandVolume, request, options);
-      });
-    case 'snapshot':
-      return numbers.map(index => async () => {
-        const request = {
-          name: `load-${run}-snap-${index}`,
-          source_volume_id: made.volumes[index] ?? '',
-          secrets,
-        };
-        const response = await client.call(csi.Controller.CreateSnapshot, request, options);
-        made.snapshots[index] = response.snapshot?.snapshot_id ?? '';
-      });
-    case 'restore':
-      return numbers.map(
-        index => () =>
-          create(`load-${run}-restore-${index}`, made.restores, index, {
-            snapshot: { snapshot_id: made.snapshots[index] ?? '' },
-          }),
-      );
-    case 'clone':
-      return numbers.map(
-        index => () =>
-          create(`load-${run}-clone-${index}`, made.clones, index, {
-            volume: { volume_id: made.volumes[index] ?? '' },
-          }),
-      );
-    case 'delete snapshot':
-      return made.snapshots.map(snapshotId => async () => {
-        await client.call(csi.Controller.DeleteSnapshot, { snapshot_id: snapshotId, secrets }, options);
-      });
-    case 'delete':
-      return [...made.restores, ...made.clones, ...made.volumes].map(volumeId => async () => {
-        await remove(volumeId);
-      });
-  }
 }
 
 /**
@@ -179,58 +97,17 @@ function planTasks(
  * it deletes, when `delete snapshot` and `delete` are among the operations.
  */
 export async function runLoad(plan: LoadPlan): Promise<readonly OperationResult[]> {
-  const client = createClient(plan.endpoint);
-  const made: Made = { volumes: [], snapshots: [], restores: [], clones: [] };
-  const run = `${process.pid}-${plan.concurrency}-${Date.now().toString(36)}`;
+  const { volumes, copies = volumes, concurrency } = plan;
+  const calls = createCalls(plan);
+  const run = `${process.pid}-${concurrency}-${Date.now().toString(36)}`;
+  const tasks = planTasks(calls, run, volumes, Math.min(copies, volumes));
   const results: OperationResult[] = [];
   try {
     for (const operation of plan.operations) {
-      plan.takeCost?.();
-      const result = await measure(
-        operation,
-        planTasks(operation, client, plan, made, run),
-        plan.concurrency,
-      );
-      const cost = plan.takeCost?.();
-      results.push({ ...result, ...(cost === undefined ? {} : { cost }) });
+      results.push(await observe(operation, tasks[operation](), plan));
     }
   } finally {
-    client.close();
+    calls.close();
   }
   return results;
-}
-
-/** The average for one call. */
-function formatCost(cost: Cost | undefined): readonly string[] {
-  if (cost === undefined) return [];
-  return [cost.processes, cost.operations].map(count => (count / Math.max(1, cost.calls)).toFixed(1));
-}
-
-/** The results as a table of text, a line for each operation. */
-export function formatResults(results: readonly OperationResult[], concurrency: number): string {
-  const costs = results.some(({ cost }) => cost !== undefined) ? ['processes', 'operations'] : [];
-  const header = [
-    'call',
-    'at a time',
-    'calls',
-    'errors',
-    'p50 ms',
-    'p95 ms',
-    'p99 ms',
-    'per second',
-    ...costs,
-  ];
-  const rows = results.map(result => [
-    result.operation,
-    String(concurrency),
-    String(result.calls),
-    String(result.errors),
-    result.p50.toFixed(0),
-    result.p95.toFixed(0),
-    result.p99.toFixed(0),
-    result.perSecond.toFixed(1),
-    ...formatCost(result.cost),
-  ]);
-  const lines = [header, header.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`);
-  return lines.join('\n');
 }

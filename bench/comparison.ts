@@ -1,0 +1,78 @@
+import type { OperationResult } from './load.ts';
+import { BACKENDS, OPERATIONS, type Backend, type Operation } from './operation.ts';
+import { formatTable, type MemorySample, type Series } from './report.ts';
+
+/** The levels of concurrency that any of them was measured at, ascending. */
+export function concurrenciesOf(series: readonly Series[]): readonly number[] {
+  const all = new Set(series.flatMap(({ results }) => results.map(({ concurrency }) => concurrency)));
+  return [...all].sort((a, b) => a - b);
+}
+
+export function findResult(
+  { results }: Series,
+  operation: Operation,
+  concurrency: number,
+): OperationResult | undefined {
+  return results.find(result => result.operation === operation && result.concurrency === concurrency);
+}
+
+function formatTiming(result: OperationResult | undefined): string {
+  if (result === undefined) return '';
+  const { p50, perSecond, errors } = result;
+  const rate = perSecond < 10 ? perSecond.toFixed(1) : perSecond.toFixed(0);
+  return `${p50.toFixed(0)} ms, ${rate}/s${errors === 0 ? '' : `, ${errors} errors`}`;
+}
+
+function formatCpu(result: OperationResult | undefined): string {
+  if (result?.cpuSeconds === undefined) return '';
+  return `${((result.cpuSeconds * 1000) / Math.max(1, result.calls)).toFixed(1)} ms`;
+}
+
+function compareOperations(
+  series: readonly Series[],
+  format: (result: OperationResult | undefined) => string,
+): string {
+  const rows = OPERATIONS.flatMap(operation =>
+    concurrenciesOf(series).map(concurrency => [
+      operation,
+      String(concurrency),
+      ...series.map(one => format(findResult(one, operation, concurrency))),
+    ]),
+  );
+  return formatTable(['Call', 'At a time', ...series.map(({ name }) => name)], rows);
+}
+
+function totalMebibytes(sample: MemorySample | undefined): string {
+  if (sample === undefined) return '';
+  return `${sample.processes.reduce((sum, { mebibytes }) => sum + mebibytes, 0).toFixed(0)} MiB`;
+}
+
+function compareMemory(series: readonly Series[]): string {
+  const rows = series.map(({ name, memory }) => [
+    name,
+    totalMebibytes(memory[0]),
+    totalMebibytes(memory.at(-1)),
+  ]);
+  return formatTable(['Driver', 'Before', 'After'], rows);
+}
+
+function compareBackend(backend: Backend, series: readonly Series[]): string {
+  const drivers = series.filter(({ memory }) => memory.length > 0);
+  return [
+    `### ${backend}`,
+    'The median, and calls a second:',
+    compareOperations(series, formatTiming),
+    'Processor time of the driver for a call:',
+    compareOperations(drivers, formatCpu),
+    'Resident memory of the driver:',
+    compareMemory(drivers),
+  ].join('\n\n');
+}
+
+/** Tables in Markdown that have the series of each backend side by side. */
+export function compareSeries(series: readonly Series[]): string {
+  return BACKENDS.map(backend => ({ backend, own: series.filter(one => one.backend === backend) }))
+    .filter(({ own }) => own.length > 0)
+    .map(({ backend, own }) => compareBackend(backend, own))
+    .join('\n\n');
+}

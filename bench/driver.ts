@@ -1,0 +1,54 @@
+import type { Cost } from './cost.ts';
+import { runLoad, type OperationResult } from './load.ts';
+import { OPERATIONS, type Backend } from './operation.ts';
+import type { Options } from './options.ts';
+import { readProcessTree } from './process-tree.ts';
+import { formatMemory, formatResults, type MemorySample, type Series } from './report.ts';
+import type { Target } from './target.ts';
+
+/** A driver that runs. */
+export interface Driver {
+  readonly name: string;
+  readonly backend: Backend;
+  readonly target: Target;
+  /** Its process, when it runs here. */
+  readonly pid?: number;
+  readonly takeCost?: () => Cost;
+}
+
+/** Prints a table, and below it why calls failed. */
+export function printResults(results: readonly OperationResult[]): void {
+  console.log(formatResults(results));
+  for (const { operation, firstError } of results) {
+    if (firstError !== undefined) console.log(`${operation}: ${firstError}`);
+  }
+}
+
+/** Measures all operations at each level of concurrency, and prints what it sees. */
+export async function measureDriver(driver: Driver, options: Options): Promise<Series> {
+  const { name, backend, target, pid, takeCost } = driver;
+  const { volumes, copies, concurrencies } = options;
+  const results: OperationResult[] = [];
+  const memory: MemorySample[] = [];
+  async function sample(when: string): Promise<void> {
+    if (pid === undefined) return;
+    const taken = { when, processes: await readProcessTree(pid) };
+    memory.push(taken);
+    console.log(formatMemory(taken));
+  }
+
+  console.log(`\n${name}, ${backend}`);
+  await sample('before');
+  for (const concurrency of concurrencies) {
+    const seen = await runLoad({
+      ...target,
+      ...{ volumes, copies, concurrency, operations: OPERATIONS },
+      ...(pid === undefined ? {} : { pid }),
+      ...(takeCost === undefined ? {} : { takeCost }),
+    });
+    printResults(seen);
+    results.push(...seen);
+    await sample(`after ${concurrency} at a time`);
+  }
+  return { name, backend, results, memory };
+}

@@ -1,0 +1,108 @@
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { BACKENDS, type Backend } from './operation.ts';
+
+export interface Options {
+  readonly volumes: number;
+  /** Default: of all volumes. */
+  readonly copies: number;
+  readonly concurrencies: readonly number[];
+  readonly backends: readonly Backend[];
+  readonly transports: readonly string[];
+  /** A cluster that is up already. */
+  readonly lab: string | undefined;
+  readonly floors: boolean;
+  readonly restoreLoop: number | undefined;
+  /** A driver that runs already. */
+  readonly endpoint: string | undefined;
+  readonly name: string;
+  readonly pid: number | undefined;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly snapshotParameters: Readonly<Record<string, string>>;
+  /** Where to write the numbers, and the picture. */
+  readonly json: string | undefined;
+  readonly plot: string | undefined;
+  /** Files of earlier runs: nothing is measured, they are compared. */
+  readonly compare: readonly string[] | undefined;
+}
+
+const OPTIONS = {
+  volumes: { type: 'string', default: '100' },
+  copies: { type: 'string' },
+  concurrency: { type: 'string', default: '1,10,32' },
+  backend: { type: 'string' },
+  'ceph-transport': { type: 'string', default: 'session,process' },
+  lab: { type: 'string' },
+  'no-floors': { type: 'boolean', default: false },
+  'restore-loop': { type: 'string' },
+  endpoint: { type: 'string' },
+  name: { type: 'string', default: 'driver' },
+  pid: { type: 'string' },
+  parameters: { type: 'string', default: '{}' },
+  secrets: { type: 'string', default: '{}' },
+  'snapshot-parameters': { type: 'string', default: '{}' },
+  json: { type: 'string' },
+  plot: { type: 'string' },
+  compare: { type: 'boolean', default: false },
+} as const;
+
+function requireCount(flag: string, text: string): number {
+  if (!/^[1-9][0-9]{0,6}$/.test(text)) throw new Error(`--${flag}: "${text}" is not a count from 1 on`);
+  return Number(text);
+}
+
+function findCount(flag: string, text: string | undefined): number | undefined {
+  return text === undefined ? undefined : requireCount(flag, text);
+}
+
+function requireBackend(text: string): Backend {
+  const backend = BACKENDS.find(one => one === text);
+  if (backend === undefined) throw new Error(`--backend: "${text}" is not one of ${BACKENDS.join(', ')}`);
+  return backend;
+}
+
+/** JSON itself, or the name of a file with it: so a key need not stand on the command line. */
+async function readMap(flag: string, value: string): Promise<Readonly<Record<string, string>>> {
+  const isJson = value.trimStart().startsWith('{');
+  const parsed: unknown = JSON.parse(isJson ? value : await readFile(value, 'utf8'));
+  const isMap = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
+  if (!isMap || Object.values(parsed).some(one => typeof one !== 'string')) {
+    throw new Error(`--${flag}: not an object of strings`);
+  }
+  return parsed as Readonly<Record<string, string>>;
+}
+
+/** @throws Error that names the option and what is valid. */
+export async function parseOptions(argv: readonly string[]): Promise<Options> {
+  const { values, positionals } = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
+  if (values.compare !== positionals.length > 0) {
+    throw new Error('--compare FILE…: the files of earlier runs; without it, no file');
+  }
+  const { endpoint } = values;
+  const restoreLoop = findCount('restore-loop', values['restore-loop']);
+  const isOne = endpoint !== undefined || restoreLoop !== undefined;
+  const backends = values.backend ?? (isOne ? 'rbd' : BACKENDS.join(','));
+  const volumes = requireCount('volumes', values.volumes);
+  const chosen = backends.split(',').map(requireBackend);
+  if (endpoint !== undefined && chosen.length > 1) throw new Error('--backend: an endpoint has one backend');
+  return {
+    volumes,
+    copies: findCount('copies', values.copies) ?? volumes,
+    concurrencies: values.concurrency.split(',').map(text => requireCount('concurrency', text)),
+    backends: chosen,
+    transports: values['ceph-transport'].split(','),
+    lab: values.lab,
+    floors: !values['no-floors'],
+    restoreLoop,
+    endpoint,
+    name: values.name,
+    pid: findCount('pid', values.pid),
+    parameters: await readMap('parameters', values.parameters),
+    secrets: await readMap('secrets', values.secrets),
+    snapshotParameters: await readMap('snapshot-parameters', values['snapshot-parameters']),
+    json: values.json,
+    plot: values.plot,
+    compare: values.compare ? positionals : undefined,
+  };
+}
