@@ -28,7 +28,7 @@ export interface Lab {
 }
 
 /** Builds and downloads what a node needs, as far as it is not there from an earlier start. */
-async function prepare(report: Report): Promise<readonly ImageArchive[]> {
+export async function prepare(report: Report): Promise<readonly ImageArchive[]> {
   for (const recipe of RECIPES) {
     report(`programs: ${recipe.name}`);
     await buildPrograms(recipe);

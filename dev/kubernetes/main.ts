@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
-import { bringUp } from './bring-up.ts';
+import { bringUp, prepare, type Report } from './bring-up.ts';
 import { kubectl } from './kubectl.ts';
 import type { Node } from './node.ts';
 import { findNode, takeDown } from './take-down.ts';
 
-export const KUBERNETES_USAGE = 'kubernetes up|down|status [--name NAME]';
+export const KUBERNETES_USAGE = 'kubernetes up|down|status [--name NAME] | kubernetes build';
 const USAGE = `usage: npm run lab -- ${KUBERNETES_USAGE}`;
 
 function printAccess(node: Node): void {
@@ -13,11 +13,22 @@ function printAccess(node: Node): void {
   console.log(`its Ceph          npm run lab -- ceph status --name ${node.name}`);
 }
 
-async function up(name: string): Promise<number> {
+function startReport(): Report {
   const started = performance.now();
-  const report = (step: string) => {
+  return step => {
     console.log(`${((performance.now() - started) / 1000).toFixed(1).padStart(7)} s  ${step}`);
   };
+}
+
+async function build(): Promise<number> {
+  const report = startReport();
+  await prepare(report);
+  report('all that a node needs is there');
+  return 0;
+}
+
+async function up(name: string): Promise<number> {
+  const report = startReport();
   const { node } = await bringUp(name, report);
   report(`Kubernetes "${name}" is up`);
   printAccess(node);
@@ -45,6 +56,8 @@ export async function runKubernetesTask(argv: readonly string[]): Promise<number
   const [action] = positionals;
   if (action === undefined || positionals.length > 1) throw new Error(USAGE);
   switch (action) {
+    case 'build':
+      return await build();
     case 'up':
       return await up(values.name);
     case 'down':

@@ -51,27 +51,6 @@ describe('volumes outlive', () => {
     }
   });
 
-  test('a restart of the node plugin', async () => {
-    await kubectl('--namespace', driver.NAMESPACE, 'rollout', 'restart', driver.NODE_PLUGIN);
-    await driver.waitForDriver();
-    // The userspace daemons have ended with the plugin's container: the Pods have to be made anew.
-    await expectData();
-  });
-
-  test('a restart of the controller while it makes volumes', async () => {
-    const names = Array.from({ length: 6 }, (_, index) => `restart-${index}`);
-    await namespace.apply(...names.map(name => createClaim(name)));
-    await kubectl('--namespace', driver.NAMESPACE, 'rollout', 'restart', driver.CONTROLLER);
-    const volumes = await Promise.all(names.map(name => namespace.waitForVolume(name)));
-    await driver.waitForDriver();
-    const images = await listImages();
-    const expected = volumes.map(({ persistentVolume }) => `csi-vol-${persistentVolume}`);
-    expect(images).toEqual(expect.arrayContaining(expected));
-    // One for each claim, and the one of the test's own: none is left over from an interrupted call.
-    expect(images).toHaveLength(names.length + 1);
-    for (const name of names) await namespace.remove('persistentvolumeclaim', name);
-  });
-
   test('an upgrade of the chart', async () => {
     await driver.installDriver('logLevel=debug');
     await expectData();

@@ -45,6 +45,15 @@ describe('an RBD volume of one Pod', () => {
       expect(await namespace.exec(`reader-of-${claim}`, 'cat', '/data/log')).toBe(before);
     }
   });
+
+  test('can be mounted read-only', async () => {
+    const before = await namespace.exec('rbd-pod', 'cat', '/data/log');
+    await namespace.remove('pod', 'rbd-pod');
+    await namespace.apply(createPod('reader', { claim: 'rbd-claim', readOnly: true }));
+    await namespace.waitForPod('reader');
+    expect(await namespace.exec('reader', 'cat', '/data/log')).toBe(before);
+    await expect(namespace.exec('reader', 'touch', '/data/other')).rejects.toThrow('Read-only file system');
+  });
 });
 
 describe('other RBD volumes', () => {

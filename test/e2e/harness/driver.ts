@@ -5,7 +5,7 @@ import { inject } from 'vitest';
 import { parse } from 'yaml';
 import type { User } from '../../../dev/ceph/cluster.ts';
 import { runProgram } from '../../../dev/ceph/program.ts';
-import { cluster, kubeconfig, kubectl } from './cluster.ts';
+import { cluster, kubeconfig, kubectl, readObject, waitFor } from './cluster.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const helmProgram = join(root, '.cache/bin/helm');
@@ -102,11 +102,36 @@ async function helm(...args: readonly string[]): Promise<string> {
   return await runProgram(helmProgram, [...options, ...args], { timeout: 600_000 });
 }
 
+interface DaemonSet {
+  readonly metadata: { readonly generation: number };
+  readonly spec: { readonly updateStrategy: { readonly type: string } };
+  readonly status: {
+    readonly observedGeneration?: number;
+    readonly desiredNumberScheduled: number;
+    readonly updatedNumberScheduled?: number;
+    readonly numberReady: number;
+  };
+}
+
+/** `kubectl rollout status` refuses a DaemonSet whose pods are replaced by hand. */
+async function isNodePluginReady(): Promise<boolean> {
+  const { metadata, spec, status } = await readObject<DaemonSet>('--namespace', NAMESPACE, NODE_PLUGIN);
+  const { desiredNumberScheduled: desired, updatedNumberScheduled: updated = 0, numberReady } = status;
+  const isUpdated = spec.updateStrategy.type === 'OnDelete' || updated === desired;
+  return (
+    status.observedGeneration === metadata.generation && isUpdated && desired > 0 && numberReady === desired
+  );
+}
+
 /** Waits until the pods of the driver that are wanted now run. */
 export async function waitForDriver(): Promise<void> {
-  for (const workload of [CONTROLLER, NODE_PLUGIN]) {
-    await kubectl('--namespace', NAMESPACE, 'rollout', 'status', workload, '--timeout=400s');
-  }
+  await kubectl('--namespace', NAMESPACE, 'rollout', 'status', CONTROLLER, '--timeout=400s');
+  await waitFor('a node plugin that is ready', isNodePluginReady, 400_000);
+}
+
+/** The selector of the driver's pods: `controller` or `node`. */
+export function selectComponent(component: string): string {
+  return `app.kubernetes.io/instance=${RELEASE},app.kubernetes.io/component=${component}`;
 }
 
 /** Installs the chart as docs/installation.md says, or brings it to these settings; waits until all its pods run. */

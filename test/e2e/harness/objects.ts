@@ -30,16 +30,21 @@ export interface PodOptions {
   readonly readOnly?: boolean;
   /** Runs as a user who is not root, with this group as one more. */
   readonly fsGroup?: number;
+  /** Default: nothing is done, the test runs commands in the Pod. */
+  readonly command?: readonly string[];
 }
 
-/** A Pod that does nothing: the test runs commands in it. */
+/** What a writer prints when it was refused a line. */
+const FAILED = 'failed';
+
+/** A Pod of one container. */
 export function createPod(name: string, options: PodOptions): object {
-  const { claim, device, readOnly = false, fsGroup } = options;
+  const { claim, device, readOnly = false, fsGroup, command = ['sleep', 'infinity'] } = options;
   const user =
     fsGroup === undefined ? {} : { securityContext: { runAsUser: 1000, runAsGroup: 1000, fsGroup } };
   const use =
     device === undefined
-      ? { volumeMounts: [{ name: 'data', mountPath: '/data', readOnly }] }
+      ? { volumeMounts: [{ name: 'data', mountPath: '/data' }] }
       : { volumeDevices: [{ name: 'data', devicePath: device }] };
   return {
     apiVersion: 'v1',
@@ -47,8 +52,32 @@ export function createPod(name: string, options: PodOptions): object {
     metadata: { name },
     spec: {
       ...user,
-      containers: [{ name: 'main', image: BUSYBOX_IMAGE, command: ['sleep', 'infinity'], ...use }],
-      volumes: [{ name: 'data', persistentVolumeClaim: { claimName: claim } }],
+      containers: [{ name: 'main', image: BUSYBOX_IMAGE, command, ...use }],
+      volumes: [{ name: 'data', persistentVolumeClaim: { claimName: claim, readOnly } }],
     },
   };
+}
+
+/**
+ * A Pod that goes on writing numbers to a file, one a line, and prints each once it was told that it is on disk. The
+ * first failure it prints, too, and writes no more.
+ */
+export function createWriter(name: string, claim: string): object {
+  const append = 'dd of=/data/log oflag=append conv=notrunc,fsync 2>/dev/null';
+  const write = `echo $n | ${append} && echo $n && sleep 0.05`;
+  const script = `n=1; while ${write}; do n=$((n + 1)); done; echo ${FAILED}; sleep infinity`;
+  return createPod(name, { claim, command: ['sh', '-c', script] });
+}
+
+export interface Progress {
+  /** How many lines are on disk. */
+  readonly lines: number;
+  readonly failed: boolean;
+}
+
+/** Reads what a writer printed. */
+export function readProgress(log: string): Progress {
+  const lines = log.split('\n').slice(0, -1);
+  const failed = lines.at(-1) === FAILED;
+  return { lines: failed ? lines.length - 1 : lines.length, failed };
 }
