@@ -29,6 +29,9 @@ export function formatVolume(volume: Volume): WireVolume {
     capacity_bytes: String(volume.capacityBytes),
     volume_context: formatMap(volume.context),
     ...(volume.source === undefined ? {} : { content_source: formatSource(volume.source) }),
+    ...(volume.accessibleTopology === undefined
+      ? {}
+      : { accessible_topology: [{ segments: formatMap(volume.accessibleTopology) }] }),
   };
 }
 

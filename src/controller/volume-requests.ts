@@ -3,6 +3,8 @@ import type { ControllerModifyVolumeRequest__Output } from '../gen/csi/v1/Contro
 import type { CreateVolumeRequest__Output } from '../gen/csi/v1/CreateVolumeRequest.ts';
 import type { DeleteVolumeRequest__Output } from '../gen/csi/v1/DeleteVolumeRequest.ts';
 import type { GetCapacityRequest__Output } from '../gen/csi/v1/GetCapacityRequest.ts';
+import type { Topology__Output } from '../gen/csi/v1/Topology.ts';
+import type { TopologyRequirement__Output } from '../gen/csi/v1/TopologyRequirement.ts';
 import type { ValidateVolumeCapabilitiesRequest__Output } from '../gen/csi/v1/ValidateVolumeCapabilitiesRequest.ts';
 import type { VolumeCapability__Output } from '../gen/csi/v1/VolumeCapability.ts';
 import type { VolumeContentSource__Output } from '../gen/csi/v1/VolumeContentSource.ts';
@@ -16,7 +18,7 @@ import type {
   VolumeReference,
 } from '../model/controller-backend.ts';
 import { DriverError } from '../model/errors.ts';
-import type { VolumeCapability, VolumeSource, VolumeSpec } from '../model/volume.ts';
+import type { Accessibility, VolumeCapability, VolumeSource, VolumeSpec } from '../model/volume.ts';
 
 function parseSource(wire: VolumeContentSource__Output | null): VolumeSource | undefined {
   if (wire === null) return undefined;
@@ -29,6 +31,18 @@ function parseSource(wire: VolumeContentSource__Output | null): VolumeSource | u
     return { type: 'volume', volumeId: requireText(wire.volume.volume_id, `${field}.volume.volume_id`) };
   }
   throw new DriverError('invalid-argument', `${field}.type: is not set; give either snapshot or volume`);
+}
+
+function parseAccessibility(wire: TopologyRequirement__Output | null): Accessibility | undefined {
+  if (wire === null || wire.requisite.length + wire.preferred.length === 0) return undefined;
+  const parseAll = (topologies: readonly Topology__Output[], name: string) =>
+    topologies.map(({ segments }, index) =>
+      parseMap(segments, `accessibility_requirements.${name}[${index}].segments`),
+    );
+  return {
+    requisite: parseAll(wire.requisite, 'requisite'),
+    preferred: parseAll(wire.preferred, 'preferred'),
+  };
 }
 
 /** Why the capabilities exclude each other, or undefined when one volume can have them all. */
@@ -56,6 +70,7 @@ export function parseCreateVolume(wire: CreateVolumeRequest__Output): VolumeSpec
   const conflict = explainConflict(capabilities);
   if (conflict !== undefined) throw new DriverError('invalid-argument', conflict);
   const source = parseSource(wire.volume_content_source);
+  const accessibility = parseAccessibility(wire.accessibility_requirements);
   return {
     name,
     capabilities,
@@ -64,6 +79,7 @@ export function parseCreateVolume(wire: CreateVolumeRequest__Output): VolumeSpec
     mutableParameters: parseMap(wire.mutable_parameters, 'mutable_parameters'),
     secrets: parseSecrets(wire.secrets),
     ...(source === undefined ? {} : { source }),
+    ...(accessibility === undefined ? {} : { accessibility }),
   };
 }
 
@@ -110,8 +126,10 @@ export function parseModifyVolume(wire: ControllerModifyVolumeRequest__Output): 
 
 /** @throws DriverError `invalid-argument` naming the field. */
 export function parseCapacityQuery(wire: GetCapacityRequest__Output): CapacityQuery {
+  const { accessible_topology: topology } = wire;
   return {
     capabilities: parseCapabilities(wire.volume_capabilities, 'volume_capabilities'),
     parameters: parseMap(wire.parameters, 'parameters'),
+    ...(topology === null ? {} : { topology: parseMap(topology.segments, 'accessible_topology.segments') }),
   };
 }

@@ -7,6 +7,7 @@ import type {
   Parameters,
   Snapshot,
   SnapshotSpec,
+  Topology,
   Volume,
   VolumeCapability,
   VolumeSpec,
@@ -49,6 +50,8 @@ export interface SnapshotQuery extends PageRequest {
 export interface CapacityQuery {
   readonly capabilities: readonly VolumeCapability[];
   readonly parameters: Parameters;
+  /** For volumes that are reached from there. */
+  readonly topology?: Topology;
 }
 
 export interface Capacity {

@@ -35,6 +35,16 @@ export type VolumeSource =
   | { readonly type: 'snapshot'; readonly snapshotId: string }
   | { readonly type: 'volume'; readonly volumeId: string };
 
+/** `Topology` of CSI: segments by their keys, such as `topology.rbd.csi-driver-ceph.io/zone`. */
+export type Topology = Parameters;
+
+/** `TopologyRequirement` of CSI: a volume has to be reached from one of these. */
+export interface Accessibility {
+  readonly requisite: readonly Topology[];
+  /** The best first. */
+  readonly preferred: readonly Topology[];
+}
+
 /** CreateVolumeRequest, checked for what does not depend on the backend. */
 export interface VolumeSpec {
   readonly name: string;
@@ -44,6 +54,8 @@ export interface VolumeSpec {
   readonly parameters: Parameters;
   readonly mutableParameters: Parameters;
   readonly source?: VolumeSource;
+  /** Absent: the volume may be reached from anywhere. */
+  readonly accessibility?: Accessibility;
   readonly secrets: Secrets;
 }
 
@@ -53,6 +65,8 @@ export interface Volume {
   readonly capacityBytes: bigint;
   readonly context: Parameters;
   readonly source?: VolumeSource;
+  /** Absent: it is reached from anywhere. */
+  readonly accessibleTopology?: Topology;
 }
 
 /** `VolumeCondition` of CSI. */

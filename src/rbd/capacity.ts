@@ -3,7 +3,7 @@ import type { CephSession } from '../ceph/rbd-session.ts';
 import { MIB } from '../model/bytes.ts';
 import type { Context } from '../model/call.ts';
 import type { Capacity, CapacityQuery } from '../model/controller-backend.ts';
-import { DriverError } from '../model/errors.ts';
+import { DriverError, isErrorOfKind } from '../model/errors.ts';
 import { explainUnsupported } from './access-modes.ts';
 import { parseImageParameters } from './parameters.ts';
 import type { Sessions } from './sessions.ts';
@@ -30,6 +30,8 @@ async function readAvailable(session: CephSession, name?: string): Promise<bigin
 }
 
 async function readAsked(sessions: Sessions, query: CapacityQuery, context: Context): Promise<bigint> {
+  const { topology } = query;
+  const accessibility = topology === undefined ? undefined : { requisite: [topology], preferred: [] };
   if (query.parameters['clusterID'] === undefined) {
     const all = sessions.ownClusters().map(async ({ clusterId }) => {
       const session = sessions.openOwn(clusterId, context);
@@ -37,7 +39,7 @@ async function readAsked(sessions: Sessions, query: CapacityQuery, context: Cont
     });
     return (await Promise.all(all)).reduce((most, bytes) => (bytes > most ? bytes : most), 0n);
   }
-  const { clusterId, pool, dataPool } = parseImageParameters(query.parameters, context.log);
+  const { clusterId, pool } = parseImageParameters(query.parameters, context.log, accessibility);
   const session = sessions.openOwn(clusterId, context);
   if (session === undefined) {
     throw new DriverError(
@@ -45,7 +47,7 @@ async function readAsked(sessions: Sessions, query: CapacityQuery, context: Cont
       `parameters: the driver has no credentials of its own for clusterID "${clusterId}"`,
     );
   }
-  return readAvailable(session, dataPool ?? pool);
+  return readAvailable(session, pool.dataPool ?? pool.name);
 }
 
 /** How much can be provisioned with a StorageClass; without one, in the pool for RBD that has the most space. */
@@ -55,5 +57,11 @@ export async function readCapacity(
   context: Context,
 ): Promise<Capacity> {
   if (explainUnsupported(query.capabilities) !== undefined) return { availableBytes: 0n };
-  return { availableBytes: await readAsked(sessions, query, context), minimumVolumeBytes: MIB };
+  try {
+    return { availableBytes: await readAsked(sessions, query, context), minimumVolumeBytes: MIB };
+  } catch (error) {
+    // No pool of the class is reached from there.
+    if (isErrorOfKind(error, 'resource-exhausted')) return { availableBytes: 0n };
+    throw error;
+  }
 }

@@ -24,6 +24,7 @@ import { explainUnsupported, requireSupported } from './access-modes.ts';
 import { createBackground } from './upkeep/background.ts';
 import { readCapacity } from './capacity.ts';
 import { createFlattener } from './upkeep/flattener.ts';
+import { createAvailability } from './groups/availability.ts';
 import { createGroupController } from './groups/controller.ts';
 import { requireVolume, type OnTrashed } from './image-state.ts';
 import { DEFAULT_LIMITS, type RbdLimits } from './limits.ts';
@@ -41,7 +42,7 @@ import { deleteSnapshot, ensureSnapshot, readSnapshot } from './snapshots.ts';
 import { SILENCE } from '../model/silence.ts';
 import { createSweeper, type Sweeper } from './upkeep/sweeper.ts';
 import { ensureClonedVolume, ensureRestoredVolume, type CopyTools } from './volume-copy.ts';
-import { ensureEmptyVolume } from './volume-creation.ts';
+import { ensureEmptyVolume, findElsewhere } from './volume-creation.ts';
 import { deleteVolume } from './volume-deletion.ts';
 import { modifyVolume } from './volume-modification.ts';
 import { planVolume, type VolumePlan } from './volume-plan.ts';
@@ -172,7 +173,7 @@ function createVolumes(sessions: Sessions, tools: CopyTools, sweeper: Sweeper) {
     async createVolume(spec: VolumeSpec, context: Context) {
       const plan = planVolume(spec, sessions, context.log);
       const session = sessions.open(plan.parameters.clusterId, spec.secrets, context);
-      const volume = await ensureVolumeOf(session, plan, tools);
+      const volume = (await findElsewhere(session, plan)) ?? (await ensureVolumeOf(session, plan, tools));
       sweeper.visit(session, plan.ref);
       return volume;
     },
@@ -211,7 +212,7 @@ export function createRbdController(options: RbdControllerOptions): RbdControlle
   return {
     ...createVolumes(sessions, tools, sweeper),
     ...createSnapshots(sessions, tools),
-    ...createGroupController(sessions, tools),
+    ...createGroupController(sessions, tools, createAvailability(exec, log)),
     ...(ownCredentials === undefined ? {} : createReader(sessions)),
     start: () => sweeper.start(),
     countWork: () => ({

@@ -2,16 +2,18 @@ import type { ImageFeature } from '../ceph/rbd-export-stream.ts';
 import { parseDuration } from '../config/clusters.ts';
 import type { Log } from '../model/call.ts';
 import { DriverError } from '../model/errors.ts';
-import type { Parameters } from '../model/volume.ts';
+import type { Accessibility, Parameters } from '../model/volume.ts';
 import { DEFAULT_FEATURES, parseFeatures } from './features.ts';
 import { isName } from './places.ts';
+import { choosePools, type ImagePool } from './topology.ts';
 import { CONTEXT_KEYS, parseVolumeContext, writeVolumeContext } from './volume-context.ts';
 
 /** What a StorageClass says of the images to be made. */
 export interface ImageParameters {
   readonly clusterId: string;
-  readonly pool: string;
-  readonly dataPool?: string;
+  readonly pool: ImagePool;
+  /** Where else a class that constrains its pools by topology has images. */
+  readonly otherPools: readonly ImagePool[];
   readonly features: readonly ImageFeature[];
   /** log2 of the object size. */
   readonly order: number;
@@ -30,6 +32,7 @@ const KNOWN = [
   'clusterID',
   'pool',
   'dataPool',
+  'topologyConstrainedPools',
   'imageFeatures',
   'objectSize',
   'stripeUnit',
@@ -48,7 +51,6 @@ const IGNORED = [
   'encryptionCipher',
   'encryptionKeySize',
   'encryptionSectorSize',
-  'topologyConstrainedPools',
 ];
 
 const KUBERNETES = 'csi.storage.k8s.io/';
@@ -84,6 +86,24 @@ function requireValue(parameters: Parameters, key: string): string {
 function parsePool(key: string, value: string): string {
   if (isName(value)) return value;
   throw invalid(key, value, 'is not the name of a pool');
+}
+
+/**
+ * The pool of the class, or one that is reached from where the volume has to be. A class that constrains its pools may
+ * name one for volumes that may be anywhere.
+ */
+function choosePool(
+  parameters: Parameters,
+  accessibility: Accessibility | undefined,
+): Pick<ImageParameters, 'pool' | 'otherPools'> {
+  const { topologyConstrainedPools: constrained = '', pool = '', dataPool = '' } = parameters;
+  if (constrained !== '' && (accessibility !== undefined || pool === '')) {
+    const [best, ...otherPools] = choosePools(constrained, accessibility ?? { requisite: [], preferred: [] });
+    return { pool: best, otherPools };
+  }
+  const name = parsePool('pool', requireValue(parameters, 'pool'));
+  if (dataPool === '') return { pool: { name }, otherPools: [] };
+  return { pool: { name, dataPool: parsePool('dataPool', dataPool) }, otherPools: [] };
 }
 
 /** `4194304`, `4M`, `64K` → bytes. */
@@ -156,17 +176,22 @@ function selectMetadata(parameters: Parameters): ReadonlyMap<string, string> {
 
 /**
  * Reads the parameters of a StorageClass.
- * @throws DriverError `invalid-argument` naming the key, the value and what is valid.
+ * @param accessibility from where the volume has to be reached.
+ * @throws DriverError `invalid-argument` naming the key, the value and what is valid; `resource-exhausted` when the class
+ *   has no pool that is reached from there.
  */
-export function parseImageParameters(given: Parameters, log: Log): ImageParameters {
+export function parseImageParameters(
+  given: Parameters,
+  log: Log,
+  accessibility?: Accessibility,
+): ImageParameters {
   const parameters = selectKnown(given, KNOWN, log);
-  const { dataPool, deletedVolumeRetention: retention } = parameters;
+  const { deletedVolumeRetention: retention } = parameters;
   if (parseVolumeContext('', parameters).encrypted) requireEncryptable(parameters);
   const order = parseOrder(parameters['objectSize']);
   return {
     clusterId: requireValue(parameters, 'clusterID'),
-    pool: parsePool('pool', requireValue(parameters, 'pool')),
-    ...(dataPool === undefined || dataPool === '' ? {} : { dataPool: parsePool('dataPool', dataPool) }),
+    ...choosePool(parameters, accessibility),
     features: parseFeatures('parameters', parameters['imageFeatures']) ?? DEFAULT_FEATURES,
     order,
     ...parseStriping(parameters, order),

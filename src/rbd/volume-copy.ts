@@ -14,7 +14,7 @@ import { isUserSnapshot } from './snapshot-kind.ts';
 import { requireSnapshotRoom } from './snapshot-room.ts';
 import { ensureVolume } from './volume-creation.ts';
 import { removeInheritedLimits } from './image-limits.ts';
-import { adoptVolume, metadataOf, sizeOf, volumeOf, type VolumePlan } from './volume-plan.ts';
+import { adoptVolume, layoutOf, metadataOf, sizeOf, volumeOf, type VolumePlan } from './volume-plan.ts';
 
 const FIELD = 'volume_content_source';
 
@@ -96,7 +96,7 @@ async function makeClone(
 ): Promise<Volume | undefined> {
   const size = copiedSize(plan, origin.sizeBytes);
   const depth = await depthBelow(session, origin, tools);
-  const outcome = await cloneSnapshot(session, origin.parent, origin.snapshot, plan.ref, plan.parameters);
+  const outcome = await cloneSnapshot(session, origin.parent, origin.snapshot, plan.ref, layoutOf(plan));
   if (outcome === 'exists') return undefined;
   if (outcome === 'missing') {
     throw new DriverError(

@@ -1,9 +1,18 @@
 import { createImage } from '../ceph/rbd-image.ts';
 import { imageSpec, type CephSession } from '../ceph/rbd-session.ts';
-import { DriverError } from '../model/errors.ts';
+import { DriverError, isErrorOfKind } from '../model/errors.ts';
 import type { Volume } from '../model/volume.ts';
 import { inspectImage, removeUnfinished, type OnTrashed } from './image-state.ts';
-import { adoptVolume, metadataOf, sizeOf, volumeOf, type VolumePlan } from './volume-plan.ts';
+import type { ImagePool } from './topology.ts';
+import {
+  adoptVolume,
+  layoutOf,
+  metadataOf,
+  moveToPool,
+  sizeOf,
+  volumeOf,
+  type VolumePlan,
+} from './volume-plan.ts';
 
 /** An attempt finds something half made at most once; the second one is for a deletion that ends meanwhile. */
 const ATTEMPTS = 3;
@@ -48,17 +57,38 @@ export function ensureEmptyVolume(
   onTrashed: OnTrashed,
 ): Promise<Volume> {
   const sizeBytes = sizeOf(plan);
-  const { parameters } = plan;
   return ensureVolume(session, plan, onTrashed, async () => {
     const outcome = await createImage(session, plan.ref, {
       sizeBytes,
-      order: parameters.order,
-      features: parameters.features,
-      stripeUnit: parameters.stripeUnit,
-      stripeCount: parameters.stripeCount,
-      ...(parameters.dataPool === undefined ? {} : { dataPool: parameters.dataPool }),
+      ...layoutOf(plan),
       metadata: metadataOf(plan, sizeBytes, 0),
     });
     return outcome === 'created' ? volumeOf(plan, sizeBytes) : undefined;
   });
+}
+
+/**
+ * The volume in another pool of a class that constrains its pools: an earlier call made it there, for a node of another
+ * domain, and its answer got lost. It serves as well where it can be reached from what is asked for now.
+ * @throws DriverError `already-exists` where it cannot.
+ */
+export async function findElsewhere(session: CephSession, plan: VolumePlan): Promise<Volume | undefined> {
+  const look = async (pool: ImagePool) => {
+    const moved = moveToPool(plan, pool);
+    return { moved, state: await inspectImage(session, moved.ref).catch(ignoreMissingPool) };
+  };
+  for (const { moved, state } of await Promise.all(plan.parameters.otherPools.map(look))) {
+    if (state?.kind !== 'volume') continue;
+    if (moved.parameters.pool.accessibleTopology !== undefined) return adoptVolume(moved, state);
+    throw new DriverError(
+      'already-exists',
+      `name: volume "${plan.name}" is there as ${imageSpec(moved.ref)}, which accessibility_requirements rule out`,
+    );
+  }
+  return undefined;
+}
+
+/** A class whose pools are not all there still has the others. */
+function ignoreMissingPool(error: unknown): undefined {
+  if (!isErrorOfKind(error, 'not-found')) throw error;
 }

@@ -1,4 +1,5 @@
 import type { ImageRef } from '../ceph/rbd-session.ts';
+import type { CloneLayout } from '../ceph/rbd-snapshot.ts';
 import { chooseSize, fitsRange, MIB, type CapacityRange } from '../model/bytes.ts';
 import type { Log } from '../model/call.ts';
 import { DriverError } from '../model/errors.ts';
@@ -12,6 +13,7 @@ import { parseImageParameters, type ImageParameters } from './parameters.ts';
 import { encodeVolumePlace } from './places.ts';
 import { hasLimits, type Limits } from './qos.ts';
 import type { Sessions } from './sessions.ts';
+import type { ImagePool } from './topology.ts';
 import { parseAttributes } from './volume-attributes.ts';
 import { parseVolumeContext } from './volume-context.ts';
 
@@ -45,12 +47,12 @@ function requireHonoured(limits: Limits, context: Parameters): void {
 export function planVolume(spec: VolumeSpec, sessions: Sessions, log: Log): VolumePlan {
   requireSupported(spec.capabilities);
   const { limits, features } = parseAttributes(spec.mutableParameters);
-  const ofClass = parseImageParameters(spec.parameters, log);
+  const ofClass = parseImageParameters(spec.parameters, log, spec.accessibility);
   const parameters = features === undefined ? ofClass : { ...ofClass, features };
   requireHonoured(limits, parameters.context);
   const { rbd } = sessions.cluster(parameters.clusterId);
   const ref: ImageRef = {
-    pool: parameters.pool,
+    pool: parameters.pool.name,
     ...(rbd.radosNamespace === undefined ? {} : { namespace: rbd.radosNamespace }),
     image: chooseName(parameters.namePrefix, spec.name),
   };
@@ -66,9 +68,23 @@ export function planVolume(spec: VolumeSpec, sessions: Sessions, log: Log): Volu
   };
 }
 
+/** The same volume in another pool of its class. */
+export function moveToPool(plan: VolumePlan, pool: ImagePool): VolumePlan {
+  const ref = { ...plan.ref, pool: pool.name };
+  const parameters = { ...plan.parameters, pool };
+  return { ...plan, ref, parameters, volumeId: encodeVolumePlace(parameters.clusterId, ref) };
+}
+
 /** The size to make the volume of. @throws DriverError `out-of-range` */
 export function sizeOf(plan: VolumePlan, fallback?: bigint): bigint {
   return chooseSize(plan.capacity, SIZE_UNIT, fallback);
+}
+
+/** How the image's data lies, whether it is made empty or as a clone. */
+export function layoutOf({ parameters }: VolumePlan): CloneLayout {
+  const { order, features, stripeUnit, stripeCount } = parameters;
+  const { dataPool } = parameters.pool;
+  return { order, features, stripeUnit, stripeCount, ...(dataPool === undefined ? {} : { dataPool }) };
 }
 
 /** The image's metadata; the marker comes last. */
@@ -85,11 +101,13 @@ export function metadataOf(plan: VolumePlan, sizeBytes: bigint, depth: number): 
 }
 
 export function volumeOf(plan: VolumePlan, capacityBytes: bigint): Volume {
+  const { accessibleTopology } = plan.parameters.pool;
   return {
     volumeId: plan.volumeId,
     capacityBytes,
     context: plan.parameters.context,
     ...(plan.source === undefined ? {} : { source: plan.source }),
+    ...(accessibleTopology === undefined ? {} : { accessibleTopology }),
   };
 }
 

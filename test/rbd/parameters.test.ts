@@ -9,7 +9,8 @@ describe('the parameters of a StorageClass', () => {
   it('have defaults', () => {
     expect(parseImageParameters(least, log)).toEqual({
       clusterId: 'main',
-      pool: 'rbd',
+      pool: { name: 'rbd' },
+      otherPools: [],
       features: ['layering', 'exclusive-lock', 'object-map', 'fast-diff', 'deep-flatten'],
       order: 22,
       stripeUnit: 4194304n,
@@ -38,7 +39,7 @@ describe('the parameters of a StorageClass', () => {
       { ...log, warn: fields => warnings.push(fields) },
     );
     expect(parameters).toMatchObject({
-      dataPool: 'ec',
+      pool: { name: 'rbd', dataPool: 'ec' },
       features: ['layering', 'exclusive-lock'],
       namePrefix: 'team-',
       context: { mounter: 'rbd-nbd', mapOptions: 'krbd:rxbounce;nbd:timeout=60' },
