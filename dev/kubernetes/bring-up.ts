@@ -28,11 +28,15 @@ export interface Lab {
 }
 
 /** Builds and downloads what a node needs, as far as it is not there from an earlier start. */
-export async function prepare(report: Report): Promise<readonly ImageArchive[]> {
+export async function prepare(
+  report: Report,
+  signal = new AbortController().signal,
+): Promise<readonly ImageArchive[]> {
   for (const recipe of RECIPES) {
     report(`programs: ${recipe.name}`);
-    await buildPrograms(recipe);
+    await buildPrograms(recipe, signal);
   }
+  signal.throwIfAborted();
   report('images');
   return [...(await makeToolImages()), ...(await makeDriverImage())];
 }

@@ -15,12 +15,13 @@ interface Replacement {
   readonly New: { readonly Path: string; readonly Version?: string };
 }
 
-async function go(args: readonly string[], cwd: string): Promise<string> {
+async function go(args: readonly string[], cwd: string, signal: AbortSignal): Promise<string> {
   // Patient with whatever else the machine does.
   return await runProgram('nice', ['-n', '5', 'go', ...args], {
     cwd,
     env: environment,
     timeout: BUILD_BOUND,
+    signal,
   });
 }
 
@@ -36,11 +37,14 @@ function describeReplacement(replacement: Replacement, version: string): string[
  * A module that only requires another one, to build its programs as they are released: `go install` refuses a
  * module that replaces others, and takes no heed of what it replaces.
  */
-async function writeWrapper(directory: string, path: string, version: string): Promise<void> {
-  const download = JSON.parse(await go(['mod', 'download', '-json', `${path}@${version}`], directory)) as {
-    GoMod: string;
-  };
-  const description = JSON.parse(await go(['mod', 'edit', '-json', download.GoMod], directory)) as {
+async function writeWrapper(
+  directory: string,
+  { path, version }: { readonly path: string; readonly version: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const downloaded = await go(['mod', 'download', '-json', `${path}@${version}`], directory, signal);
+  const { GoMod: file } = JSON.parse(downloaded) as { GoMod: string };
+  const description = JSON.parse(await go(['mod', 'edit', '-json', file], directory, signal)) as {
     Go: string;
     Replace: readonly Replacement[] | null;
   };
@@ -63,12 +67,12 @@ async function describeSources(recipe: Recipe): Promise<string> {
   return JSON.stringify([recipe, ...contents]);
 }
 
-async function prepareModule(recipe: Recipe): Promise<string> {
+async function prepareModule(recipe: Recipe, signal: AbortSignal): Promise<string> {
   if ('directory' in recipe.module) return recipe.module.directory;
   const directory = join(cacheDirectory, 'modules', recipe.name);
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
-  await writeWrapper(directory, recipe.module.path, recipe.module.version);
+  await writeWrapper(directory, recipe.module, signal);
   return directory;
 }
 
@@ -76,18 +80,18 @@ async function prepareModule(recipe: Recipe): Promise<string> {
  * Builds a recipe's programs into the cache, unless they are there already.
  * @returns whether there was something to build.
  */
-export async function buildPrograms(recipe: Recipe): Promise<boolean> {
+export async function buildPrograms(recipe: Recipe, signal: AbortSignal): Promise<boolean> {
   const stamp = join(binDirectory, `.${recipe.name}`);
   const sources = await describeSources(recipe);
   if ((await readFile(stamp, 'utf8').catch(() => '')) === sources) return false;
   await mkdir(binDirectory, { recursive: true });
-  const module = await prepareModule(recipe);
+  const module = await prepareModule(recipe, signal);
   const mode = 'directory' in recipe.module ? 'readonly' : 'mod';
   const linkerFlags = `-s -w ${recipe.linkerFlags ?? ''}`;
   for (const [program, source] of Object.entries(recipe.programs)) {
     const output = join(binDirectory, program);
     const options = [`-mod=${mode}`, '-trimpath', '-ldflags', linkerFlags, '-o', output];
-    await go(['build', ...options, source], module);
+    await go(['build', ...options, source], module, signal);
   }
   await writeFile(stamp, sources);
   return true;

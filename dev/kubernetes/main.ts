@@ -4,7 +4,7 @@ import { kubectl } from './kubectl.ts';
 import type { Node } from './node.ts';
 import { findNode, takeDown } from './take-down.ts';
 
-export const KUBERNETES_USAGE = 'kubernetes up|down|status [--name NAME] | kubernetes build';
+export const KUBERNETES_USAGE = 'kubernetes up|down|status [--name NAME] | kubernetes build [--minutes N]';
 const USAGE = `usage: npm run lab -- ${KUBERNETES_USAGE}`;
 
 function printAccess(node: Node): void {
@@ -20,9 +20,17 @@ function startReport(): Report {
   };
 }
 
-async function build(): Promise<number> {
+/** @param minutes how long the programs may take; what has been built by then stays. */
+async function build(minutes: number): Promise<number> {
+  if (!(minutes > 0)) throw new Error(`--minutes: "${minutes}" is not a number above 0`);
   const report = startReport();
-  await prepare(report);
+  const signal = AbortSignal.timeout(minutes * 60_000);
+  try {
+    await prepare(report, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new Error(`${minutes} minutes were not enough to build it`, { cause: error });
+  }
   report('all that a node needs is there');
   return 0;
 }
@@ -50,14 +58,17 @@ async function status(name: string): Promise<number> {
 export async function runKubernetesTask(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...argv],
-    options: { name: { type: 'string', default: 'kubernetes' } },
+    options: {
+      name: { type: 'string', default: 'kubernetes' },
+      minutes: { type: 'string', default: '120' },
+    },
     allowPositionals: true,
   });
   const [action] = positionals;
   if (action === undefined || positionals.length > 1) throw new Error(USAGE);
   switch (action) {
     case 'build':
-      return await build();
+      return await build(Number(values.minutes));
     case 'up':
       return await up(values.name);
     case 'down':
