@@ -8,9 +8,10 @@ FROM ${NODE_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY LICENSE ./
+COPY dev/build.ts dev/bundle.ts dev/
 COPY src src
-RUN npm run build && npm prune --omit=dev --no-audit --no-fund && cp "$(command -v node)" /usr/local/bin/node-runtime
+RUN npm run build && cp "$(command -v node)" /usr/local/bin/node-runtime
 
 FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="csi-driver-ceph" \
@@ -27,16 +28,14 @@ RUN for program in rbd rados ceph python3 ceph-fuse mount umount modprobe losetu
     done && \
     python3 -c 'import rados, rbd' || { echo "The base image lacks Ceph's Python modules rados and rbd" >&2; exit 1; }
 
-WORKDIR /opt/csi-driver-ceph
 COPY --from=build /usr/local/bin/node-runtime /usr/local/bin/node
-COPY package.json LICENSE ./
-COPY proto proto
-COPY --from=build /build/node_modules node_modules
-COPY --from=build /build/dist dist
-RUN chmod 0755 dist/main.js && ln -s /opt/csi-driver-ceph/dist/main.js /usr/local/bin/csi-driver-ceph && \
-    csi-driver-ceph version
+COPY --from=build /build/dist /opt/csi-driver-ceph
+
+# The first start leaves what it has compiled for those of the node plugin, which may not write there. It saves 5 MiB.
+ENV NODE_ENV=production NODE_COMPILE_CACHE=/opt/csi-driver-ceph/compile-cache
+RUN ln -s /opt/csi-driver-ceph/main.mjs /usr/local/bin/csi-driver-ceph && csi-driver-ceph version
 
 # The node plugin has to be root to mount; the chart runs the controller as another user.
-ENV NODE_ENV=production
-ENTRYPOINT ["/usr/local/bin/node", "--enable-source-maps", "/opt/csi-driver-ceph/dist/main.js"]
+# With less space for new objects, Node collects them earlier: memory does not grow by what is garbage already.
+ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=2", "/opt/csi-driver-ceph/main.mjs"]
 CMD ["--help"]

@@ -1,6 +1,6 @@
 /**
- * Writes src/gen from proto/csi.proto: the types of all messages and services, and the table of the fields that
- * hold secrets. With `--check` it writes nothing, and exits 1 when src/gen is not what it would write.
+ * Writes src/gen from proto/csi.proto: the types of all messages and services, the schema that the driver loads, and
+ * the table of the fields that hold secrets. With `--check` it writes nothing, and exits 1 when src/gen is not what it would write.
  */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -15,7 +15,7 @@ const proto = 'proto/csi.proto';
 const target = join(root, 'src/gen');
 const generator = join(root, 'node_modules/@grpc/proto-loader/build/bin/proto-loader-gen-types.js');
 
-/** These say the same as the options that src/grpc/contract.ts loads the proto with. */
+/** These say the same as the options that src/grpc/contract.ts loads the schema with. */
 const options = ['--keepCase', '--longs=String', '--enums=String', '--defaults', '--oneofs'];
 
 async function generateTypes(directory: string): Promise<void> {
@@ -42,8 +42,7 @@ function listRequests(namespace: protobuf.Namespace): Set<protobuf.Type> {
  * them when it runs.
  * @throws Error for a secret deeper in a request: redaction would have to learn to look there.
  */
-async function generateSecretFields(directory: string): Promise<void> {
-  const schema = await new protobuf.Root().load(join(root, proto), { keepCase: true });
+async function generateSecretFields(schema: protobuf.Root, directory: string): Promise<void> {
   const namespace = schema.lookup('csi.v1');
   if (!(namespace instanceof protobuf.Namespace)) throw new Error(`${proto} has no package csi.v1`);
   const requests = listRequests(namespace);
@@ -57,6 +56,11 @@ async function generateSecretFields(directory: string): Promise<void> {
   const head = `// Original file: ${proto}\n\n/** The fields with the option csi_secret, by message. */\n`;
   const text = [`${head}export const secretFields = {`, ...entries, '} as const;', ''].join('\n');
   await writeFile(join(directory, 'secret-fields.ts'), text);
+}
+
+/** The proto as JSON: it is part of the program, wherever that lies, and need not be parsed at each start. */
+async function generateSchema(schema: protobuf.Root, directory: string): Promise<void> {
+  await writeFile(join(directory, 'schema.json'), `${JSON.stringify(schema.toJSON(), null, 1)}\n`);
 }
 
 async function readTree(directory: string): Promise<Map<string, string>> {
@@ -81,7 +85,9 @@ const scratch = await mkdtemp(join(cache, 'generate-'));
 try {
   const fresh = join(scratch, 'gen');
   await generateTypes(fresh);
-  await generateSecretFields(fresh);
+  const schema = await new protobuf.Root().load(join(root, proto), { keepCase: true });
+  await generateSchema(schema, fresh);
+  await generateSecretFields(schema, fresh);
   if (process.argv.includes('--check')) {
     const stale = await listStale(fresh);
     if (stale.length > 0) {

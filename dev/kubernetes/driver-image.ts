@@ -1,17 +1,7 @@
 import { existsSync } from 'node:fs';
-import {
-  chmod,
-  copyFile,
-  cp,
-  mkdir,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeBundle } from '../bundle.ts';
 import { runProgram } from '../ceph/program.ts';
 import { isFresh, makeLayer } from './images.ts';
 import { writeImage, type ImageArchive } from './image.ts';
@@ -45,49 +35,33 @@ async function makeBaseLayer(): Promise<string> {
   return file;
 }
 
-/** Node, and the packages that the driver needs when it runs. */
-async function makeRuntimeLayer(): Promise<string> {
-  const file = join(imageDirectory, 'runtime.layer');
-  const lock = join(root, 'package-lock.json');
-  if (await isFresh(file, [lock, process.execPath])) return file;
+async function makeNodeLayer(): Promise<string> {
+  const file = join(imageDirectory, 'node.layer');
+  if (await isFresh(file, [process.execPath])) return file;
   await makeLayer(file, async directory => {
-    const target = join(directory, home);
     await mkdir(join(directory, 'usr/local/bin'), { recursive: true });
-    await mkdir(target, { recursive: true });
     await copyFile(process.execPath, join(directory, 'usr/local/bin/node'));
-    for (const name of ['package.json', 'package-lock.json']) {
-      await copyFile(join(root, name), join(target, name));
-    }
-    await runProgram('npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund'], {
-      cwd: target,
-      timeout: 600_000,
-    });
   });
   return file;
 }
 
 async function listSources(): Promise<string[]> {
-  const trees = ['src', 'proto'].map(async name => {
-    const entries = await readdir(join(root, name), { recursive: true, withFileTypes: true });
-    return [join(root, name), ...entries.map(entry => join(entry.parentPath, entry.name))];
-  });
-  const files = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'Dockerfile'];
-  return [...(await Promise.all(trees)).flat(), ...files.map(name => join(root, name))];
+  const directory = join(root, 'src');
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const files = ['package.json', 'package-lock.json', 'dev/bundle.ts', 'Dockerfile'];
+  return [
+    directory,
+    ...entries.map(entry => join(entry.parentPath, entry.name)),
+    ...files.map(name => join(root, name)),
+  ];
 }
 
 async function makeProjectLayer(): Promise<string> {
   const file = join(imageDirectory, 'project.layer');
   await makeLayer(file, async directory => {
-    const target = join(directory, home);
-    const compiler = join(root, 'node_modules/typescript/bin/tsc');
-    const options = ['--project', join(root, 'tsconfig.build.json'), '--outDir', join(target, 'dist')];
-    await runProgram(process.execPath, [compiler, ...options], { timeout: 600_000 });
-    await chmod(join(target, 'dist/main.js'), 0o755);
-    await cp(join(root, 'src/ceph/session'), join(target, 'dist/ceph/session'), { recursive: true });
-    await cp(join(root, 'proto'), join(target, 'proto'), { recursive: true });
-    await copyFile(join(root, 'package.json'), join(target, 'package.json'));
+    await writeBundle(join(directory, home));
     await mkdir(join(directory, 'usr/local/bin'), { recursive: true });
-    await symlink(`/${home}/dist/main.js`, join(directory, 'usr/local/bin/csi-driver-ceph'));
+    await symlink(`/${home}/main.mjs`, join(directory, 'usr/local/bin/csi-driver-ceph'));
   });
   return file;
 }
@@ -114,7 +88,7 @@ async function makeBaseImage(layers: readonly string[]): Promise<ImageArchive> {
  * @returns the archives in the order in which they are to be imported.
  */
 export async function makeDriverImage(): Promise<readonly ImageArchive[]> {
-  const base = [await makeBaseLayer(), await makeRuntimeLayer()];
+  const base = [await makeBaseLayer(), await makeNodeLayer()];
   const baseImage = await makeBaseImage(base);
   const name = `${DRIVER_IMAGE.repository}:${DRIVER_IMAGE.tag}`;
   const file = join(imageDirectory, 'driver.tar');

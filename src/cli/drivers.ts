@@ -1,5 +1,4 @@
 import { createSessionRunner } from '../ceph/ceph-command.ts';
-import { canRestoreFromGroups } from '../ceph/rbd-group.ts';
 import { createSessionServers, type SessionServers } from '../ceph/session-servers.ts';
 import { createCephfsController } from '../cephfs/controller.ts';
 import { createCephfsNode } from '../cephfs/node.ts';
@@ -16,7 +15,7 @@ import { createSnapshotMetadataService } from '../controller/snapshot-metadata-s
 import { createLocks, type Locks } from '../grpc/locks.ts';
 import { createServer, type Server } from '../grpc/server.ts';
 import type { Services } from '../grpc/service.ts';
-import { createIdentityService } from '../identity/service.ts';
+import { createIdentityService, type PluginService } from '../identity/service.ts';
 import type { Activity, Metrics } from '../metrics/metrics.ts';
 import type { Log } from '../model/call.ts';
 import type { ControllerBackend } from '../model/controller-backend.ts';
@@ -65,6 +64,17 @@ function watchDriver(plan: DriverPlan, locks: Locks, metrics: Metrics | undefine
   });
 }
 
+/** What GetPluginCapabilities tells of the plan. */
+async function listServices(plan: DriverPlan): Promise<readonly PluginService[]> {
+  const { controller, groupSnapshots, snapshotMetadata } = plan;
+  const offers: readonly (readonly [PluginService, boolean])[] = [
+    ['CONTROLLER_SERVICE', controller !== undefined],
+    ['GROUP_CONTROLLER_SERVICE', (await groupSnapshots?.canGroupSnapshots()) ?? false],
+    ['SNAPSHOT_METADATA_SERVICE', snapshotMetadata !== undefined],
+  ];
+  return offers.filter(([, isOffered]) => isOffered).map(([service]) => service);
+}
+
 function assembleDriver(plan: DriverPlan, options: ServeOptions, environment: Environment, log: Log): Driver {
   const locks = createLocks();
   const { exec, metrics } = environment;
@@ -74,14 +84,7 @@ function assembleDriver(plan: DriverPlan, options: ServeOptions, environment: En
     Identity: createIdentityService({
       name: plan.name,
       version: VERSION,
-      capabilities: {
-        services: [
-          ...(controller === undefined ? [] : (['CONTROLLER_SERVICE'] as const)),
-          ...(groupSnapshots === undefined ? [] : (['GROUP_CONTROLLER_SERVICE'] as const)),
-          ...(snapshotMetadata === undefined ? [] : (['SNAPSHOT_METADATA_SERVICE'] as const)),
-        ],
-        onlineExpansion: true,
-      },
+      capabilities: { listServices: () => listServices(plan), onlineExpansion: true },
       isReady: () => Promise.resolve(true),
     }),
     ...(controller === undefined
@@ -140,12 +143,7 @@ function createEnvironment(options: ServeOptions, metrics?: Metrics): Environmen
   };
 }
 
-async function planRbd(
-  endpoint: string,
-  options: ServeOptions,
-  environment: Environment,
-  log: Log,
-): Promise<DriverPlan> {
+function planRbd(endpoint: string, options: ServeOptions, environment: Environment, log: Log): DriverPlan {
   const { stateDir, mapper } = options;
   const node = options.servesNode ? { node: createRbdNode({ ...environment, stateDir, mapper }) } : {};
   const plan = { name: options.rbdDriverName, endpoint, background: [], ...node };
@@ -154,13 +152,8 @@ async function planRbd(
   const execStream = createExecStream(environment.execOptions);
   const snapshotMetadata = createRbdChangedBlocks({ ...environment, execStream });
   const countWork = () => controller.countWork();
-  // Told by the installed programs alone: it is they that can, whatever the releases of the clusters.
-  const canGroup = await canRestoreFromGroups(environment.exec, {
-    log,
-    signal: new AbortController().signal,
-  });
-  const groupSnapshots = canGroup ? { groupSnapshots: controller } : {};
-  return { ...plan, controller, ...groupSnapshots, snapshotMetadata, background: [controller], countWork };
+  const backends = { controller, groupSnapshots: controller, snapshotMetadata };
+  return { ...plan, ...backends, background: [controller], countWork };
 }
 
 function planCephfs(endpoint: string, options: ServeOptions, environment: Environment, log: Log): DriverPlan {
@@ -182,17 +175,17 @@ function planCephfs(endpoint: string, options: ServeOptions, environment: Enviro
  * The drivers that the options ask for, ready to listen. This is the one place where backends, services and
  * servers are put together.
  */
-export async function createDrivers(
+export function createDrivers(
   options: ServeOptions,
   logFor: (driver: string) => Log,
   metrics?: Metrics,
-): Promise<readonly Driver[]> {
+): readonly Driver[] {
   const environment = createEnvironment(options, metrics);
   const { rbdEndpoint, cephfsEndpoint, rbdDriverName, cephfsDriverName } = options;
   const drivers: Driver[] = [];
   if (rbdEndpoint !== undefined) {
     const log = logFor(rbdDriverName);
-    const plan = await planRbd(rbdEndpoint, options, environment, log);
+    const plan = planRbd(rbdEndpoint, options, environment, log);
     drivers.push(assembleDriver(plan, options, environment, log));
   }
   if (cephfsEndpoint !== undefined) {

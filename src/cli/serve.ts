@@ -4,6 +4,7 @@ import { OPTIONS } from '../config/option-table.ts';
 import { parseServeOptions, type ServeOptions } from '../config/options.ts';
 import { describeOptions } from '../config/settings.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { createMetricsServer } from '../metrics/server.ts';
 import type { Log } from '../model/call.ts';
 import type { CliCommand } from './command.ts';
 import { createDrivers, type Driver } from './drivers.ts';
@@ -42,7 +43,6 @@ async function createServeMetrics({
 /** Serves the metrics where they are asked for. @returns what ends that. */
 async function serveMetrics({ metricsAddress }: ServeOptions, metrics: Metrics | undefined, log: Log) {
   if (metricsAddress === undefined || metrics === undefined) return () => Promise.resolve();
-  const { createMetricsServer } = await import('../metrics/server.ts');
   const server = createMetricsServer(metrics, metricsAddress);
   const url = await server.listen();
   log.info({ url }, 'serving metrics');
@@ -71,7 +71,7 @@ export const serveCommand: CliCommand = {
       process.kill(process.pid, 'SIGTERM');
     });
     const metrics = await createServeMetrics(options);
-    const drivers = await createDrivers(options, driver => log.child({ driver }), metrics);
+    const drivers = createDrivers(options, driver => log.child({ driver }), metrics);
     const stopped = waitForSignal();
     const stopMetrics = await serveMetrics(options, metrics, log);
     for (const driver of drivers) {

@@ -1,14 +1,7 @@
-import { readFileSync } from 'node:fs';
+import packageJson from '../../package.json' with { type: 'json' };
 import type { CliCommand } from './command.ts';
 
-interface PackageJson {
-  readonly name: string;
-  readonly version: string;
-}
-
-const { name, version } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as PackageJson;
+const { name, version } = packageJson;
 
 /** The version of this program, which is also the `vendor_version` of GetPluginInfo. */
 export const VERSION = version;

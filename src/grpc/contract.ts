@@ -1,10 +1,10 @@
-import { join } from 'node:path';
-import { loadSync } from '@grpc/proto-loader';
+import { fromJSON } from '@grpc/proto-loader';
 import type { ControllerDefinition } from '../gen/csi/v1/Controller.ts';
 import type { GroupControllerDefinition } from '../gen/csi/v1/GroupController.ts';
 import type { IdentityDefinition } from '../gen/csi/v1/Identity.ts';
 import type { NodeDefinition } from '../gen/csi/v1/Node.ts';
 import type { SnapshotMetadataDefinition } from '../gen/csi/v1/SnapshotMetadata.ts';
+import schema from '../gen/schema.json' with { type: 'json' };
 
 /** The methods of the five services: paths, and how their messages are read and written. */
 export interface Contract {
@@ -15,15 +15,13 @@ export interface Contract {
   readonly Node: NodeDefinition;
 }
 
-/** The same place seen from src/grpc and from dist/grpc. */
-const protoFile = join(import.meta.dirname, '../../proto/csi.proto');
-
 /**
- * Reads proto/csi.proto. Messages are plain objects with the specification's field names; 64-bit numbers and enum
+ * Loads what src/gen has of proto/csi.proto. Messages are plain objects with the specification's field names; 64-bit numbers and enum
  * values are strings, absent scalars have their defaults, and absent messages are null.
  */
 function loadContract(): Contract {
-  const loaded: unknown = loadSync(protoFile, {
+  const json: unknown = schema;
+  const loaded: unknown = fromJSON(json as Parameters<typeof fromJSON>[0], {
     keepCase: true,
     longs: String,
     enums: String,

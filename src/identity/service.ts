@@ -2,9 +2,11 @@ import type { PluginCapability } from '../gen/csi/v1/PluginCapability.ts';
 import type { _csi_v1_PluginCapability_Service_Type__Output as ServiceCapability } from '../gen/csi/v1/PluginCapability.ts';
 import type { Call, IdentityService } from '../grpc/service.ts';
 
+export type PluginService = Exclude<ServiceCapability, 'UNKNOWN'>;
+
 export interface PluginCapabilities {
-  /** What this endpoint serves besides Identity and Node. */
-  readonly services: readonly Exclude<ServiceCapability, 'UNKNOWN'>[];
+  /** What this endpoint serves besides Identity and Node; asked when somebody wants to know it. */
+  readonly listServices: () => Promise<readonly PluginService[]>;
   /** Volumes can grow while they are published. */
   readonly onlineExpansion: boolean;
 }
@@ -18,7 +20,9 @@ export interface IdentityOptions {
   readonly isReady: (call: Call) => Promise<boolean>;
 }
 
-function listCapabilities({ services, onlineExpansion }: PluginCapabilities): PluginCapability[] {
+async function listCapabilities(options: PluginCapabilities): Promise<PluginCapability[]> {
+  const { listServices, onlineExpansion } = options;
+  const services = await listServices();
   const capabilities: PluginCapability[] = services.map(type => ({ service: { type } }));
   return onlineExpansion ? [...capabilities, { volume_expansion: { type: 'ONLINE' } }] : capabilities;
 }
@@ -26,10 +30,9 @@ function listCapabilities({ services, onlineExpansion }: PluginCapabilities): Pl
 /** The Identity service: who the driver is, what else it serves, and whether it is ready. */
 export function createIdentityService(options: IdentityOptions): IdentityService {
   const { name, version } = options;
-  const capabilities = listCapabilities(options.capabilities);
   return {
     GetPluginInfo: () => Promise.resolve({ name, vendor_version: version }),
-    GetPluginCapabilities: () => Promise.resolve({ capabilities }),
+    GetPluginCapabilities: async () => ({ capabilities: await listCapabilities(options.capabilities) }),
     Probe: async (_request, call) => ({ ready: { value: await options.isReady(call) } }),
   };
 }

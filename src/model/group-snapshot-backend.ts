@@ -30,6 +30,8 @@ export interface VolumeGroupSnapshot {
  * there with all its snapshots, or not at all.
  */
 export interface GroupSnapshotBackend {
+  /** Whether the other methods can do their work with the programs that are installed here. */
+  canGroupSnapshots(): Promise<boolean>;
   /** The identifier that `createGroupSnapshot` will give, from the request alone. The driver locks by it. */
   chooseGroupSnapshotId(spec: GroupSnapshotSpec): string;
   /** @throws DriverError `failed-precondition` when these volumes cannot have a snapshot together. */

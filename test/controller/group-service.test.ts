@@ -18,6 +18,7 @@ const GROUP: VolumeGroupSnapshot = {
 
 function createBackend() {
   return {
+    canGroupSnapshots: vi.fn<GroupSnapshotBackend['canGroupSnapshots']>().mockResolvedValue(true),
     chooseGroupSnapshotId: vi.fn<GroupSnapshotBackend['chooseGroupSnapshotId']>(({ name }) => name),
     createGroupSnapshot: vi.fn<GroupSnapshotBackend['createGroupSnapshot']>().mockResolvedValue(GROUP),
     deleteGroupSnapshot: vi.fn<GroupSnapshotBackend['deleteGroupSnapshot']>().mockResolvedValue(),
@@ -105,5 +106,26 @@ describe('the other calls', () => {
     );
     expect(found?.group_snapshot_id).toBe('g-1');
     expect(backend.getGroupSnapshot).toHaveBeenCalledExactlyOnceWith(reference, expect.anything());
+  });
+});
+
+it('is as if it were not there where the programs cannot make group snapshots', async () => {
+  const backend = createBackend();
+  backend.canGroupSnapshots.mockResolvedValue(false);
+  const service = createService(backend);
+  const kind = 'unimplemented';
+  const { GroupControllerGetCapabilities, GetVolumeGroupSnapshot } = GroupController;
+  const { CreateVolumeGroupSnapshot, DeleteVolumeGroupSnapshot } = GroupController;
+  await expect(
+    invoke(GroupControllerGetCapabilities, service.GroupControllerGetCapabilities, {}),
+  ).rejects.toMatchObject({ kind });
+  await expect(
+    invoke(CreateVolumeGroupSnapshot, service.CreateVolumeGroupSnapshot, {}),
+  ).rejects.toMatchObject({ kind });
+  await expect(
+    invoke(DeleteVolumeGroupSnapshot, service.DeleteVolumeGroupSnapshot, {}),
+  ).rejects.toMatchObject({ kind });
+  await expect(invoke(GetVolumeGroupSnapshot, service.GetVolumeGroupSnapshot, {})).rejects.toMatchObject({
+    kind,
   });
 });

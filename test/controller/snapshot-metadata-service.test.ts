@@ -40,7 +40,7 @@ beforeEach(async () => {
   const Identity = createIdentityService({
     name: 'test',
     version: '1',
-    capabilities: { services: [], onlineExpansion: false },
+    capabilities: { listServices: () => Promise.resolve([]), onlineExpansion: false },
     isReady: () => Promise.resolve(true),
   });
   server = createServer(

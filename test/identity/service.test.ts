@@ -10,7 +10,7 @@ function createService(options: Partial<IdentityOptions> = {}) {
   return createIdentityService({
     name: 'rbd.csi.ceph.com',
     version: '1.2.3',
-    capabilities: { services: [], onlineExpansion: false },
+    capabilities: { listServices: () => Promise.resolve([]), onlineExpansion: false },
     isReady: () => Promise.resolve(true),
     ...options,
   });
@@ -24,7 +24,10 @@ describe('Identity', () => {
 
   test('advertises what the endpoint serves, and online expansion', async () => {
     const service = createService({
-      capabilities: { services: ['CONTROLLER_SERVICE', 'GROUP_CONTROLLER_SERVICE'], onlineExpansion: true },
+      capabilities: {
+        listServices: () => Promise.resolve(['CONTROLLER_SERVICE', 'GROUP_CONTROLLER_SERVICE']),
+        onlineExpansion: true,
+      },
     });
     expect(await service.GetPluginCapabilities({}, call)).toEqual({
       capabilities: [

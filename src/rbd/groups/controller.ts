@@ -65,8 +65,10 @@ function planGroup(spec: GroupSnapshotSpec, log: Log): GroupPlan {
 export function createGroupController(
   sessions: Sessions,
   tools: SnapshotTools & { readonly onTrashed: OnTrashed },
+  canGroupSnapshots: GroupSnapshotBackend['canGroupSnapshots'],
 ): GroupSnapshotBackend {
   return {
+    canGroupSnapshots,
     chooseGroupSnapshotId(spec) {
       const { place } = planGroup(spec, SILENCE);
       return encodeGroupPlace(place.clusterId, place);
