@@ -1,4 +1,6 @@
 import type { ClusterSource } from '../config/clusters.ts';
+import type { ReadAffinity } from '../config/read-affinity.ts';
+import type { Context } from '../model/call.ts';
 import { DriverError } from '../model/errors.ts';
 import type { StageRequest } from '../model/node-backend.ts';
 import { listMounts, withoutDeadline, type Host } from '../mount/host.ts';
@@ -19,6 +21,8 @@ export interface StageParts {
   /** How volumes are mounted whose StorageClass does not say. */
   readonly mounter: MounterName;
   readonly mounters: readonly Mounter[];
+  /** Default: reads go to any replica. */
+  readonly readAffinity?: ReadAffinity;
 }
 
 interface Staging {
@@ -28,17 +32,19 @@ interface Staging {
 }
 
 /** Options of the cluster, the class and the Pod, in this order: the later replaces the earlier. */
-function chooseOptions(
+async function chooseOptions(
   mounter: Mounter,
   { request, volume }: Staging,
-  clusters: ClusterSource,
-): readonly string[] {
+  { clusters, readAffinity }: StageParts,
+  context: Context,
+): Promise<readonly string[]> {
   const { access, mode } = request.capability;
   const key = mounter.name === 'kernel' ? 'kernelMountOptions' : 'fuseMountOptions';
   const flags = access.type === 'mount' ? access.mountFlags : [];
   const readOnly = isReaderOnly(mode) ? ['ro'] : [];
   const { cephfs } = clusters.find(volume.clusterId);
-  return mergeMountOptions([cephfs[key]], [volume[key]], flags, readOnly);
+  const affinity = mounter.name === 'kernel' ? await readAffinity?.(volume.clusterId, context) : undefined;
+  return mergeMountOptions(affinity ?? [], [cephfs[key]], [volume[key]], flags, readOnly);
 }
 
 function refuseOther(target: string, mount: Mount): never {
@@ -89,7 +95,7 @@ async function mountVolume(staging: Staging, parts: StageParts, host: Host): Pro
   const connection = userConnection(clusters.find(clusterId), secrets);
   const mounter = await selectMounter(volume.mounter ?? parts.mounter, mounters, host.context);
   await ensureMountPoint({ path: target, type: 'directory' }, host);
-  const options = chooseOptions(mounter, staging, clusters);
+  const options = await chooseOptions(mounter, staging, parts, host.context);
   const mounting: MountRequest = { volumeId, path, fsName, connection, target, options };
   await mounter.mount(mounting, host);
   const mount = mountAt(await listMounts(host), target);

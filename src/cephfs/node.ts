@@ -1,4 +1,5 @@
 import type { ClusterSource } from '../config/clusters.ts';
+import type { ReadAffinity } from '../config/read-affinity.ts';
 import type { Exec } from '../exec/command.ts';
 import type { Context } from '../model/call.ts';
 import type { NodeBackend, UnstageRequest } from '../model/node-backend.ts';
@@ -10,7 +11,7 @@ import { probeMount } from './liveness.ts';
 import { createFuseMounter } from './mounters/fuse.ts';
 import { createKernelMounter } from './mounters/kernel.ts';
 import type { Mounter } from './mounters/mounter.ts';
-import { stageVolume } from './node-stage.ts';
+import { stageVolume, type StageParts } from './node-stage.ts';
 import type { Mounter as MounterName } from './volume-context.ts';
 
 export interface CephfsNodeDependencies {
@@ -18,6 +19,8 @@ export interface CephfsNodeDependencies {
   readonly clusters: ClusterSource;
   /** How volumes are mounted whose StorageClass does not say. */
   readonly mounter: MounterName;
+  /** Default: reads go to any replica. */
+  readonly readAffinity?: ReadAffinity;
   /** The ways to mount, the preferred first; default: the kernel, ceph-fuse. */
   readonly mounters?: readonly Mounter[];
   /** What is mounted; default: /proc/self/mountinfo. */
@@ -53,16 +56,16 @@ async function checkVolume(
  * was killed finds what it mounted; the clients, in the kernel or daemons of their own, do not need the driver.
  */
 export function createCephfsNode(dependencies: CephfsNodeDependencies): NodeBackend {
-  const { exec, clusters, mounter, readMounts } = dependencies;
+  const { exec, readMounts } = dependencies;
   const mounters = dependencies.mounters ?? [createKernelMounter(exec), createFuseMounter()];
+  const parts: StageParts = { ...dependencies, mounters };
   const hostFor = (context: Context): Host => ({
     exec,
     context,
     ...(readMounts === undefined ? {} : { readMounts }),
   });
   return {
-    stageVolume: (request, context) =>
-      stageVolume(request, { clusters, mounter, mounters }, hostFor(context)),
+    stageVolume: (request, context) => stageVolume(request, parts, hostFor(context)),
     unstageVolume: async ({ stagingPath }, context) =>
       await unmountPath({ path: stagingPath }, hostFor(context)),
     checkVolume: (request, context) => checkVolume(request, hostFor(context)),

@@ -4,7 +4,9 @@ import { createCephfsController } from '../cephfs/controller.ts';
 import { createCephfsNode } from '../cephfs/node.ts';
 import { createClusterSource, type ClusterSource } from '../config/clusters.ts';
 import { createCredentialSource, type CredentialSource } from '../config/credentials.ts';
+import { ACCOUNT_DIR, apiServer, readNodeLabels } from '../config/node-labels.ts';
 import type { ServeOptions } from '../config/options.ts';
+import { createReadAffinity, type ReadAffinity } from '../config/read-affinity.ts';
 import type { Exec } from '../exec/command.ts';
 import { startLineServer } from '../exec/line-server.ts';
 import { createExec, type ExecOptions } from '../exec/run.ts';
@@ -116,6 +118,8 @@ interface Environment {
   readonly execOptions: ExecOptions;
   readonly clusters: ClusterSource;
   readonly ownCredentials?: CredentialSource;
+  /** Absent: what the clusters file says of it is without effect. */
+  readonly readAffinity?: ReadAffinity;
   readonly metrics?: Metrics;
 }
 
@@ -129,15 +133,27 @@ function createServers(options: ServeOptions, metrics: Metrics | undefined): Ses
   });
 }
 
+function createAffinity(
+  { readsLabels, servesNode, nodeId }: ServeOptions,
+  clusters: ClusterSource,
+): ReadAffinity | undefined {
+  if (!readsLabels || !servesNode) return undefined;
+  const node = { nodeId, server: apiServer(process.env), accountDir: ACCOUNT_DIR };
+  return createReadAffinity(clusters, signal => readNodeLabels(node, signal));
+}
+
 function createEnvironment(options: ServeOptions, metrics?: Metrics): Environment {
   const { clustersFile, credentialsDir } = options;
   const servers = createServers(options, metrics);
   const execOptions = metrics === undefined ? {} : { onEnd: metrics.observeProgram };
+  const clusters = createClusterSource(clustersFile);
+  const readAffinity = createAffinity(options, clusters);
   return {
     exec: createExec(execOptions),
     execOptions,
     ...(servers === undefined ? {} : { servers }),
-    clusters: createClusterSource(clustersFile),
+    clusters,
+    ...(readAffinity === undefined ? {} : { readAffinity }),
     ...(credentialsDir === undefined ? {} : { ownCredentials: createCredentialSource(credentialsDir) }),
     ...(metrics === undefined ? {} : { metrics }),
   };

@@ -123,6 +123,15 @@ export const OPTIONS = {
     fallback: '25s',
     help: 'How long calls in flight may go on after SIGTERM, for example 25s.',
   },
+  readAffinity: {
+    flag: 'read-affinity',
+    placeholder: 'BOOLEAN',
+    fallback: 'false',
+    choices: ['true', 'false'],
+    help:
+      'Whether the node asks the Kubernetes API for its labels, so that kernel clients read from the nearest replica ' +
+      'where the clusters file says so (readAffinity).',
+  },
   metricsAddress: {
     flag: 'metrics-address',
     placeholder: 'HOST:PORT',

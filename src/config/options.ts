@@ -26,6 +26,8 @@ export interface ServeOptions {
   readonly cephTransport: 'auto' | 'session' | 'process';
   readonly mapper: 'auto' | 'krbd' | 'nbd' | 'fuse';
   readonly mounter: 'auto' | 'kernel' | 'fuse';
+  /** Whether to ask the Kubernetes API for the node's labels; see `ReadAffinity`. */
+  readonly readsLabels: boolean;
   /** How far images may grow into each other; see `RbdLimits`. */
   readonly rbdLimits: {
     readonly comfortableDepth: number;
@@ -134,6 +136,7 @@ export function parseServeOptions(argv: readonly string[], env: NodeJS.ProcessEn
     cephTransport: settings.cephTransport as ServeOptions['cephTransport'],
     mapper: settings.mapper as ServeOptions['mapper'],
     mounter: settings.mounter as ServeOptions['mounter'],
+    readsLabels: settings.readAffinity === 'true',
     rbdLimits: parseRbdLimits(settings),
     drainTimeout: parseDuration(settings.drainTimeout, '--drain-timeout'),
     ...(metricsAddress === undefined ? {} : { metricsAddress }),

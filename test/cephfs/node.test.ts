@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createFuseMounter } from '../../src/cephfs/mounters/fuse.ts';
+import { createKernelMounter } from '../../src/cephfs/mounters/kernel.ts';
 import { createCephfsNode } from '../../src/cephfs/node.ts';
 import { Secret } from '../../src/model/secret.ts';
 import type { StageRequest } from '../../src/model/node-backend.ts';
@@ -91,6 +92,33 @@ it('mounts read-only for readers', async () => {
   );
   const capability = { ...requestOf().capability, mode: 'multi-node-reader-only' } as const;
   await node.stageVolume(requestOf({ capability }), createTestContext());
+  fake.expectAllUsed();
+});
+
+it('has the kernel read from the nearest replica', async () => {
+  const path = '/volumes/csi/csi-vol-pvc-1/0b7e';
+  const fake = createFakeExec([
+    {
+      argv: [
+        ...['mount', '--no-canonicalize', '--types', 'ceph', '--options'],
+        'name=node,mds_namespace=fs,read_from_replica=localize,crush_location=zone:a,noatime',
+        ...['--options', 'secretfile=***'],
+        /^.*:\/volumes/,
+        directory,
+      ],
+    },
+  ]);
+  const looks = [[], [], [mountOf({ fsType: 'ceph', source: `10.0.0.1:6789:${path}` })]];
+  const kernel = { ...createKernelMounter(fake.exec), findObstacle: () => Promise.resolve(undefined) };
+  const node = createCephfsNode({
+    exec: fake.exec,
+    clusters,
+    mounter: 'kernel',
+    mounters: [kernel],
+    readAffinity: () => Promise.resolve(['read_from_replica=localize', 'crush_location=zone:a']),
+    readMounts: () => Promise.resolve(looks.shift() ?? []),
+  });
+  await node.stageVolume(requestOf(), createTestContext());
   fake.expectAllUsed();
 });
 

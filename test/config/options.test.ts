@@ -19,6 +19,7 @@ describe('the settings of serve', () => {
       cephTransport: 'auto',
       mapper: 'auto',
       mounter: 'auto',
+      readsLabels: false,
       rbdLimits: { comfortableDepth: 4, mostDepth: 12, comfortableSnapshots: 200, mostSnapshots: 450 },
       drainTimeout: 25_000,
       logLevel: 'info',

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { readImage } from '../../ceph/rbd-image.ts';
 import type { ClusterSource } from '../../config/clusters.ts';
+import type { ReadAffinity } from '../../config/read-affinity.ts';
 import type { Exec } from '../../exec/command.ts';
 import type { Context } from '../../model/call.ts';
 import { DriverError } from '../../model/errors.ts';
@@ -33,6 +34,8 @@ export interface RbdNodeDependencies {
   readonly mapper: Mounter | 'auto';
   /** A directory that outlives the driver: the node's notes, and the sockets and mount points of its exports. */
   readonly stateDir: string;
+  /** Default: reads go to any replica. */
+  readonly readAffinity?: ReadAffinity;
   /** Instead of krbd, nbd and fuse, in this order. */
   readonly mappers?: readonly Mapper[];
 }
@@ -41,9 +44,10 @@ export interface RbdNodeDependencies {
 export function createMappers({
   exec,
   stateDir,
-}: Pick<RbdNodeDependencies, 'exec' | 'stateDir'>): readonly Mapper[] {
+  readAffinity,
+}: Pick<RbdNodeDependencies, 'exec' | 'stateDir' | 'readAffinity'>): readonly Mapper[] {
   return [
-    createKernelMapper({ exec }),
+    createKernelMapper({ exec, ...(readAffinity === undefined ? {} : { readAffinity }) }),
     createNbdMapper({ exec }),
     createFuseMapper({ directory: join(stateDir, 'fuse') }),
   ];

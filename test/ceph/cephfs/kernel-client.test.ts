@@ -22,12 +22,13 @@ describe.runIf(clients.mounter === 'kernel')('the kernel’s client', () => {
 
   test('is given the options of the class, and shows no key', async () => {
     const volume = await calls.create('options');
-    const context = { ...volume.volume_context, kernelMountOptions: 'noasyncreaddir,ms_mode=prefer-crc' };
+    const options = ['noasyncreaddir', 'ms_mode=prefer-crc', 'crush_location=host:b|zone:a'];
+    const kernelMountOptions = [...options, 'read_from_replica=localize'].join(',');
+    const context = { ...volume.volume_context, kernelMountOptions };
     const { path, unstage } = await calls.stage({ ...volume, volume_context: context }, 'options');
     const mounts = await readFile('/proc/self/mountinfo', 'utf8');
     const line = mounts.split('\n').find(text => text.includes(` ${path} `));
-    expect(line).toContain('noasyncreaddir');
-    expect(line).toContain('ms_mode=prefer-crc');
+    for (const option of options) expect(line).toContain(option);
     expect(mounts).not.toContain(values.cephfs.nodeSecrets['userKey'] ?? 'a key');
     await unstage();
     await calls.remove(volume);

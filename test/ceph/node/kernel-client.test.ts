@@ -32,12 +32,14 @@ describe.runIf(clients.mapper === 'krbd')('krbd', () => {
 
   it('is given the options that the class has for it, and keeps the key to itself', async () => {
     const volume = await node.createVolume('64M');
-    const mapOptions = 'krbd:queue_depth=64,read_from_replica=balance;nbd:timeout=60';
+    const mapOptions =
+      'krbd:queue_depth=64,read_from_replica=localize,crush_location=zone:a|host:b;nbd:timeout=60';
     await node.start().stageVolume(volume.stage({ context: { mapOptions } }), context());
     const [number = ''] = await readdir(BUS);
     const options = await readFile(join(BUS, number, 'config_info'), 'utf8');
     expect(options).toContain('queue_depth=64');
-    expect(options).toContain('read_from_replica=balance');
+    expect(options).toContain('read_from_replica=localize');
+    expect(options).toContain('crush_location=zone:a|host:b');
     expect(options).not.toContain('timeout=60');
     const shown = options + (await readFile('/proc/mounts', 'utf8'));
     expect(shown).not.toContain(cluster.users.rbdNode.key);

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { connectionArguments } from '../../../ceph/connection.ts';
 import { EBUSY, failureOf } from '../../../ceph/failure.ts';
 import { imageSpec } from '../../../ceph/rbd-session.ts';
+import type { ReadAffinity } from '../../../config/read-affinity.ts';
 import type { CommandResult, Exec } from '../../../exec/command.ts';
 import { DriverError } from '../../../model/errors.ts';
 import { describeFailure, type Host } from '../../../mount/host.ts';
+import { mergeMountOptions } from '../../../mount/mount-options.ts';
 import { exists, findMissingModule } from './kernel-module.ts';
 import type { Mapper, MapRequest, Mapping, NodeImage } from './mapper.ts';
 
@@ -24,6 +26,8 @@ export interface KernelMapperDependencies {
   readonly sysfs?: string;
   /** The socket of udev; where there is none, `rbd` must be told so, or it waits for it for ever. */
   readonly udevSocket?: string;
+  /** Default: none. */
+  readonly readAffinity?: ReadAffinity;
 }
 
 interface KernelDevice {
@@ -44,7 +48,7 @@ function isSameImage(device: KernelDevice, image: NodeImage): boolean {
 
 /** Maps with the kernel's own client, the fastest one. */
 export function createKernelMapper(dependencies: KernelMapperDependencies): Mapper {
-  const { exec, sysfs = '/sys', udevSocket = '/run/udev/control' } = dependencies;
+  const { exec, sysfs = '/sys', udevSocket = '/run/udev/control', readAffinity } = dependencies;
   const bus = join(sysfs, 'bus/rbd');
 
   async function readDevice(number: string): Promise<KernelDevice | undefined> {
@@ -105,10 +109,12 @@ export function createKernelMapper(dependencies: KernelMapperDependencies): Mapp
    * lets nobody snapshot or resize the image. A second writer is refused before it maps.
    */
   async function map(request: MapRequest, host: Host): Promise<Mapping> {
-    let result = await runMap(request, request.options, host);
+    const affinity = (await readAffinity?.(request.clusterId, host.context)) ?? [];
+    const options = mergeMountOptions(affinity, request.options);
+    let result = await runMap(request, options, host);
     // The client that all mappings of the node share was shut out of the cluster, and stays so until the last of
     // them is gone: this one gets a client of its own.
-    if (result.exitCode === ESHUTDOWN) result = await runMap(request, [...request.options, 'noshare'], host);
+    if (result.exitCode === ESHUTDOWN) result = await runMap(request, [...options, 'noshare'], host);
     if (result.exitCode !== 0) {
       const what = `krbd: mapping ${imageSpec(request)}`;
       throw failureOf(result, { what, connection: request.connection });

@@ -57,6 +57,28 @@ describe('krbd', () => {
     fake.expectAllUsed();
   });
 
+  it('reads from the nearest replica, unless the class says otherwise', async () => {
+    const fake = createFakeExec([
+      {
+        argv: [
+          ...['rbd', 'device', 'map', '--device-type', 'krbd', '--options'],
+          'noudev,crush_location=zone:a,read_from_replica=balance',
+          'rbd/csi-vol-a',
+        ],
+        stdout: '/dev/rbd0\n',
+      },
+    ]);
+    const sysfs = makeDirectory();
+    const mapper = createKernelMapper({
+      exec: fake.exec,
+      sysfs,
+      udevSocket: join(sysfs, 'udev'),
+      readAffinity: () => Promise.resolve(['read_from_replica=localize', 'crush_location=zone:a']),
+    });
+    await mapper.map(mapRequest({ options: ['read_from_replica=balance'] }), hostOf(fake.exec));
+    fake.expectAllUsed();
+  });
+
   it('hands the key over by a file, never as an argument', async () => {
     const { mapper, host, fake } = setUp([{ argv: anyArguments(7), stdout: '/dev/rbd0\n' }]);
     await mapper.map(mapRequest(), host);
