@@ -4,15 +4,10 @@ import type { Volume as WireVolume } from '../gen/csi/v1/Volume.ts';
 import type { VolumeCondition as WireCondition } from '../gen/csi/v1/VolumeCondition.ts';
 import type { VolumeContentSource } from '../gen/csi/v1/VolumeContentSource.ts';
 import type { VolumeGroupSnapshot as WireGroupSnapshot } from '../gen/csi/v1/VolumeGroupSnapshot.ts';
+import { formatMap } from '../grpc/fields.ts';
 import type { VolumeGroupSnapshot } from '../model/group-snapshot-backend.ts';
 import type { Capacity } from '../model/controller-backend.ts';
-import type { Parameters, Snapshot, Volume, VolumeSource, VolumeStatus } from '../model/volume.ts';
-
-function formatMap(parameters: Parameters): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(parameters).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
-}
+import type { Snapshot, Volume, VolumeSource, VolumeStatus } from '../model/volume.ts';
 
 function formatSource(source: VolumeSource): VolumeContentSource {
   switch (source.type) {

@@ -11,7 +11,7 @@ const MAXIMUM_MAP = 4096;
 /** Characters of a value that an error message repeats. */
 const MAXIMUM_SHOWN = 80;
 
-type WireMap = Readonly<Record<string, string>>;
+type WireMap = Record<string, string>;
 
 /** A value as an error message shows it: quoted, and cut when it is long. */
 export function showValue(value: string): string {
@@ -67,6 +67,13 @@ export function parseMap(map: WireMap, field: string): Parameters {
     }
   }
   return Object.fromEntries(entries);
+}
+
+/** A map of texts, for the wire. */
+export function formatMap(map: Parameters): WireMap {
+  return Object.fromEntries(
+    Object.entries(map).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
 }
 
 /**

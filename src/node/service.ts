@@ -4,10 +4,13 @@ import type {
 } from '../gen/csi/v1/NodeServiceCapability.ts';
 import type { NodeGetInfoResponse } from '../gen/csi/v1/NodeGetInfoResponse.ts';
 import type { NodePublishVolumeRequest__Output } from '../gen/csi/v1/NodePublishVolumeRequest.ts';
+import { formatMap } from '../grpc/fields.ts';
 import type { Locks } from '../grpc/locks.ts';
 import type { Call, NodeService } from '../grpc/service.ts';
+import type { Context } from '../model/call.ts';
 import { DriverError } from '../model/errors.ts';
 import type { NodeBackend } from '../model/node-backend.ts';
+import type { Topology } from '../model/volume.ts';
 import type { Host } from '../mount/host.ts';
 import { createStatisticsReader } from '../mount/statistics.ts';
 import { findPublication, publishVolume, unpublishVolume } from './publication.ts';
@@ -27,8 +30,8 @@ export interface NodeDependencies {
   readonly nodeId: string;
   /** Absent: as many as the node can hold. */
   readonly maxVolumesPerNode?: number;
-  /** The segments of the node's topology; absent: the volumes are reachable from everywhere. */
-  readonly topology?: Readonly<Record<string, string>>;
+  /** Asks for the segments of the node's topology; absent: the volumes are reachable from everywhere. */
+  readonly readTopology?: (context: Context) => Promise<Topology>;
   readonly exec: Host['exec'];
   /** Of this driver alone: two drivers may use the same keys. */
   readonly locks: Locks;
@@ -159,12 +162,13 @@ function listCapabilities(backend: NodeBackend): NodeServiceCapability[] {
   return names.map(type => ({ rpc: { type } }));
 }
 
-function describeNode({ nodeId, maxVolumesPerNode, topology }: NodeDependencies): NodeGetInfoResponse {
-  return {
-    node_id: nodeId,
-    max_volumes_per_node: maxVolumesPerNode ?? 0,
-    ...(topology === undefined ? {} : { accessible_topology: { segments: { ...topology } } }),
-  };
+async function describeNode(
+  { nodeId, maxVolumesPerNode = 0, readTopology }: NodeDependencies,
+  context: Context,
+): Promise<NodeGetInfoResponse> {
+  const node = { node_id: nodeId, max_volumes_per_node: maxVolumesPerNode };
+  if (readTopology === undefined) return node;
+  return { ...node, accessible_topology: { segments: formatMap(await readTopology(context)) } };
 }
 
 /**
@@ -173,12 +177,11 @@ function describeNode({ nodeId, maxVolumesPerNode, topology }: NodeDependencies)
  */
 export function createNodeService(dependencies: NodeDependencies): NodeService {
   const capabilities = listCapabilities(dependencies.backend);
-  const information = describeNode(dependencies);
   return {
     ...createStaging(dependencies),
     ...createPublishing(dependencies),
     ...createUpkeep(dependencies),
     NodeGetCapabilities: () => Promise.resolve({ capabilities }),
-    NodeGetInfo: () => Promise.resolve(information),
+    NodeGetInfo: (_request, call) => describeNode(dependencies, call),
   };
 }

@@ -53,7 +53,10 @@ describe('NodeGetInfo', () => {
       max_volumes_per_node: '0',
       accessible_topology: null,
     });
-    const zoned = createService(createBackend(), { maxVolumesPerNode: 40, topology: { zone: 'z1' } });
+    const zoned = createService(createBackend(), {
+      maxVolumesPerNode: 40,
+      readTopology: () => Promise.resolve({ zone: 'z1' }),
+    });
     expect(await invoke(Node.NodeGetInfo, zoned.NodeGetInfo, {})).toEqual({
       node_id: 'node-1',
       max_volumes_per_node: '40',
