@@ -1,6 +1,6 @@
 import type { OperationResult } from './load.ts';
 import { BACKENDS, OPERATIONS, type Backend, type Operation } from './operation.ts';
-import { formatTable, type MemorySample, type Series } from './report.ts';
+import { formatTable, isDriver, type MemorySample, type Series } from './report.ts';
 
 /** The levels of concurrency that any of them was measured at, ascending. */
 export function concurrenciesOf(series: readonly Series[]): readonly number[] {
@@ -57,7 +57,7 @@ function compareMemory(series: readonly Series[]): string {
 }
 
 function compareBackend(backend: Backend, series: readonly Series[]): string {
-  const drivers = series.filter(({ memory }) => memory.length > 0);
+  const drivers = series.filter(isDriver);
   return [
     `### ${backend}`,
     'The median, and calls a second:',

@@ -54,8 +54,8 @@ function drawRectangle(x: number, y: number, width: number, height: number, colo
 }
 
 function formatTime(milliseconds: number): string {
-  if (milliseconds < 10) return `${milliseconds.toFixed(1)} ms`;
-  return milliseconds < 1000 ? `${milliseconds.toFixed(0)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+  const [value, unit] = milliseconds < 1000 ? [milliseconds, 'ms'] : [milliseconds / 1000, 's'];
+  return `${value < 10 ? Number(value.toFixed(1)) : value.toFixed(0)} ${unit}`;
 }
 
 /** What one backend's panels share: a panel for each concurrency, side by side, with the same scale. */
@@ -118,11 +118,12 @@ function drawChart(chart: Chart, title: string): string[] {
 
 function drawLegend(colours: ReadonlyMap<string, string>): string[] {
   let x = MARGIN;
-  return [...colours].flatMap(([name, colour]) => {
+  const boxes = [...colours].flatMap(([name, colour]) => {
     const box = x;
     x += 34 + name.length * 7;
     return [drawRectangle(box, MARGIN - 4, 12, 12, colour), drawText(box + 17, MARGIN + 6, name)];
   });
+  return [...boxes, drawText(x, MARGIN + 6, 'median of a call; each line is ten times the one before')];
 }
 
 const STYLE = 'text{font:12px sans-serif;fill:#222}.number{font-size:9px}.strong{font-weight:bold}';

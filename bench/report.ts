@@ -24,18 +24,24 @@ export interface Report {
   readonly series: readonly Series[];
 }
 
-/** Those of all reports; what has the same name and backend, measured in parts, is one series. */
+/** A floor is measured without a process that stays. */
+export function isDriver({ memory }: Series): boolean {
+  return memory.length > 0;
+}
+
+/** Those of all reports, drivers first; what has the same name and backend, measured in parts, is one series. */
 export function mergeSeries(reports: readonly Report[]): readonly Series[] {
   const byKey = Map.groupBy(
     reports.flatMap(({ series }) => series),
     ({ name, backend }) => `${backend} ${name}`,
   );
-  return [...byKey.values()].flatMap(parts => {
+  const merged = [...byKey.values()].flatMap(parts => {
     const [first] = parts;
     if (first === undefined) return [];
     const results = parts.flatMap(part => part.results);
     return [{ ...first, results, memory: parts.flatMap(part => part.memory) }];
   });
+  return [...merged.filter(isDriver), ...merged.filter(one => !isDriver(one))];
 }
 
 /** Lines of a table in Markdown. */
