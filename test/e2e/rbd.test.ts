@@ -4,6 +4,11 @@ import { installDriver, RETAIN_CLASS, WRONG_POOL_CLASS, XFS_CLASS } from './harn
 import { useNamespace } from './harness/namespace.ts';
 import { createClaim, createPod } from './harness/objects.ts';
 
+interface StatefulSet {
+  readonly metadata: { readonly generation: number };
+  readonly status: { readonly observedGeneration?: number };
+}
+
 beforeAll(async () => {
   await installDriver();
 });
@@ -102,6 +107,11 @@ describe('other RBD volumes', () => {
     await namespace.applyExample('rbd/statefulset.yaml');
     await namespace.kubectl('rollout', 'status', 'statefulset/rbd-set', '--timeout=500s');
     await namespace.kubectl('scale', 'statefulset/rbd-set', '--replicas=1');
+    // A controller that does not know yet would make the Pods anew.
+    await waitFor('a StatefulSet that knows its size', async () => {
+      const set = await readObject<StatefulSet>('--namespace', namespace.name, 'statefulset', 'rbd-set');
+      return set.status.observedGeneration === set.metadata.generation;
+    });
     const ended = ['rbd-set-1', 'rbd-set-2'];
     // Sooner than the grace that a shell which takes no notice of SIGTERM would use up.
     await namespace.kubectl('delete', 'pod', ...ended, '--grace-period=1', '--ignore-not-found');
