@@ -11,7 +11,7 @@ import { measureDriver, printResults, type Driver } from './driver.ts';
 import { measureLibrary } from './library.ts';
 import type { OperationResult } from './load.ts';
 import type { Amount, Backend } from './operation.ts';
-import type { Options } from './options.ts';
+import { amountOf, type Options } from './options.ts';
 import { measureProgram } from './program.ts';
 import type { Series } from './report.ts';
 import type { Target } from './target.ts';
@@ -59,14 +59,14 @@ async function measureFloor(
   name: string,
   floor: Floor,
   cluster: Cluster,
-  { backends, concurrencies, volumes, copies }: Options,
+  options: Options,
 ): Promise<readonly Series[]> {
   const series: Series[] = [];
-  for (const backend of backends) {
+  for (const backend of options.backends) {
     console.log(`\n${name}, ${backend}`);
     const results: OperationResult[] = [];
-    for (const concurrency of concurrencies) {
-      const seen = await floor(backend, cluster, { volumes, copies, concurrency });
+    for (const concurrency of options.concurrencies) {
+      const seen = await floor(backend, cluster, amountOf(options, concurrency));
       printResults(seen);
       results.push(...seen);
     }

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { BACKENDS, type Backend } from './operation.ts';
+import { BACKENDS, type Amount, type Backend } from './operation.ts';
 
 export interface Options {
   readonly volumes: number;
-  /** Default: of all volumes. */
-  readonly copies: number;
+  /** Absent: as many as there are calls at a time, and a few at least. */
+  readonly copies: number | undefined;
   readonly concurrencies: readonly number[];
   readonly backends: readonly Backend[];
   readonly transports: readonly string[];
@@ -47,6 +47,15 @@ const OPTIONS = {
   compare: { type: 'boolean', default: false },
 } as const;
 
+/** Copies take long, so there are not as many of them as of volumes. */
+const FEW_COPIES = 10;
+
+/** What is done at one level of concurrency. */
+export function amountOf({ volumes, copies }: Options, concurrency: number): Amount {
+  const wanted = copies ?? Math.max(FEW_COPIES, concurrency);
+  return { volumes, copies: Math.min(volumes, wanted), concurrency };
+}
+
 function requireCount(flag: string, text: string): number {
   if (!/^[1-9][0-9]{0,6}$/.test(text)) throw new Error(`--${flag}: "${text}" is not a count from 1 on`);
   return Number(text);
@@ -83,12 +92,11 @@ export async function parseOptions(argv: readonly string[]): Promise<Options> {
   const restoreLoop = findCount('restore-loop', values['restore-loop']);
   const isOne = endpoint !== undefined || restoreLoop !== undefined;
   const backends = values.backend ?? (isOne ? 'rbd' : BACKENDS.join(','));
-  const volumes = requireCount('volumes', values.volumes);
   const chosen = backends.split(',').map(requireBackend);
   if (endpoint !== undefined && chosen.length > 1) throw new Error('--backend: an endpoint has one backend');
   return {
-    volumes,
-    copies: findCount('copies', values.copies) ?? volumes,
+    volumes: requireCount('volumes', values.volumes),
+    copies: findCount('copies', values.copies),
     concurrencies: values.concurrency.split(',').map(text => requireCount('concurrency', text)),
     backends: chosen,
     transports: values['ceph-transport'].split(','),
