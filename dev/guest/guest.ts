@@ -15,6 +15,9 @@ const BOOT_PATIENCE = 600_000;
 /** Milliseconds that a guest may take to switch itself off; nothing in it is worth more. */
 const POWER_OFF_PATIENCE = 30_000;
 
+/** Says in the error that it was the guest that failed, and not its command. */
+export const EARLY_END = 'its console ends with';
+
 export interface GuestOptions extends GuestCommand {
   /** Kernel modules to load before the command runs. */
   readonly modules: readonly string[];
@@ -123,7 +126,7 @@ export async function runInGuest(options: GuestOptions): Promise<number> {
     const code = await run.readExitCode();
     if (code !== undefined) return code;
     const why = failure instanceof Error ? failure.message : 'the guest ended before its command did';
-    throw new Error(`${why}; its console ends with:\n${await run.readConsole()}`, { cause: failure });
+    throw new Error(`${why}; ${EARLY_END}:\n${await run.readConsole()}`, { cause: failure });
   } finally {
     await run.remove();
   }
