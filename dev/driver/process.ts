@@ -17,6 +17,8 @@ export interface DriverOptions {
   readonly directory: string;
   /** More options of `serve`. */
   readonly flags?: readonly string[];
+  /** The program; default: the sources. */
+  readonly program?: string;
 }
 
 /** A driver that runs as a process of its own, serving RBD and CephFS. */
@@ -64,13 +66,18 @@ async function waitUntilServing(endpoints: readonly string[], hasEnded: () => bo
 }
 
 /** Starts `serve` and resolves when both drivers answer. */
-export async function startDriver({ cluster, directory, flags = [] }: DriverOptions): Promise<DriverProcess> {
+export async function startDriver({
+  cluster,
+  directory,
+  flags = [],
+  program = join(root, 'src/main.ts'),
+}: DriverOptions): Promise<DriverProcess> {
   const endpoints = {
     rbd: `unix://${join(directory, 'rbd.sock')}`,
     cephfs: `unix://${join(directory, 'cephfs.sock')}`,
   };
   const args = [
-    ...[join(root, 'src/main.ts'), 'serve'],
+    ...[program, 'serve'],
     ...['--rbd-endpoint', endpoints.rbd, '--cephfs-endpoint', endpoints.cephfs],
     ...['--clusters-file', cluster.clustersFile, '--credentials-dir', cluster.credentialsDirectory],
     ...['--state-dir', join(directory, 'state')],
