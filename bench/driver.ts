@@ -1,6 +1,6 @@
 import type { Cost } from './cost.ts';
 import { runLoad, type OperationResult } from './load.ts';
-import { OPERATIONS, type Backend } from './operation.ts';
+import type { Backend } from './operation.ts';
 import { amountOf, type Options } from './options.ts';
 import { readProcessTree } from './process-tree.ts';
 import { formatMemory, formatResults, type MemorySample, type Series } from './report.ts';
@@ -44,7 +44,6 @@ export async function measureDriver(driver: Driver, options: Options): Promise<S
     const seen = await runLoad({
       ...target,
       ...amountOf(options, concurrency),
-      operations: OPERATIONS,
       ...(pid === undefined ? {} : { pid }),
       ...(takeCost === undefined ? {} : { takeCost }),
     });

@@ -129,25 +129,30 @@ def clone(store, volume, snapshot, target):
 
 
 def observe(store, plan):
-    """By operation, what was seen; in the order of operation.ts."""
+    """By operation, what was seen of those that were asked for; in the order of operation.ts."""
     names = [plan['run'] + str(index) for index in range(plan['volumes'])]
     sources = names[: plan['copies']]
     seen = {}
 
     def do(operation, tasks):
-        seen[operation] = measure(tasks, plan['concurrency'])
+        if operation in plan['operations']:
+            seen[operation] = measure(tasks, plan['concurrency'])
+            return tasks
+        return []
 
     do('create', [(store.create, name) for name in names])
     do('create again', [(store.look, name) for name in names])
     do('snapshot', [(store.snapshot, name, 'snap') for name in sources])
-    do('restore', [(store.copy, name, 'snap', name + '-restore') for name in sources])
-    do('clone', [(clone, store, name, 'passing', name + '-clone') for name in sources])
+    copied = do('restore', [(store.copy, name, 'snap', name + '-restore') for name in sources])
+    cloned = do('clone', [(clone, store, name, 'passing', name + '-clone') for name in sources])
     do('expand', [(store.expand, name) for name in names])
-    measure([(store.delete_snapshot, name, 'passing') for name in sources], plan['concurrency'])
+    if cloned:
+        measure([(store.delete_snapshot, name, 'passing') for name in sources], plan['concurrency'])
     do('delete snapshot', [(store.delete_snapshot, name, 'snap') for name in sources])
-    copies = [name + suffix for name in sources for suffix in ('-restore', '-clone')]
-    do('delete', [(store.delete, name) for name in copies + names])
-    store.clean_up(copies + names)
+    # A copy is the last argument of what has made it.
+    gone = [task[-1] for task in copied + cloned] + names
+    if do('delete', [(store.delete, name) for name in gone]):
+        store.clean_up(gone)
     return seen
 
 

@@ -9,7 +9,6 @@ import { measure, type Timing } from './timing.ts';
 export interface LoadPlan extends Target, Omit<Amount, 'copies'> {
   /** Default: of all volumes. */
   readonly copies?: number;
-  readonly operations: readonly Operation[];
   /** The driver's process, when it runs here. */
   readonly pid?: number;
   /** Of a driver of this project: what its calls have cost since this was asked last. */

@@ -22,6 +22,7 @@ export interface Amount {
   readonly copies: number;
   /** Calls at a time. */
   readonly concurrency: number;
+  readonly operations: readonly Operation[];
 }
 
 /** Milliseconds until it is looked again whether a copy that Ceph makes in the background is complete. */

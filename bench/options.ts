@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { BACKENDS, type Amount, type Backend } from './operation.ts';
+import { BACKENDS, OPERATIONS, type Amount, type Backend, type Operation } from './operation.ts';
 
 export interface Options {
   readonly volumes: number;
   /** Absent: as many as there are calls at a time, and a few at least. */
   readonly copies: number | undefined;
   readonly concurrencies: readonly number[];
+  readonly operations: readonly Operation[];
   readonly backends: readonly Backend[];
   readonly transports: readonly string[];
   /** A cluster that is up already. */
@@ -31,6 +32,7 @@ const OPTIONS = {
   volumes: { type: 'string', default: '100' },
   copies: { type: 'string' },
   concurrency: { type: 'string', default: '1,10,32' },
+  operations: { type: 'string', default: OPERATIONS.join(',') },
   backend: { type: 'string' },
   'ceph-transport': { type: 'string', default: 'session,process' },
   lab: { type: 'string' },
@@ -51,9 +53,9 @@ const OPTIONS = {
 const FEW_COPIES = 10;
 
 /** What is done at one level of concurrency. */
-export function amountOf({ volumes, copies }: Options, concurrency: number): Amount {
+export function amountOf({ volumes, copies, operations }: Options, concurrency: number): Amount {
   const wanted = copies ?? Math.max(FEW_COPIES, concurrency);
-  return { volumes, copies: Math.min(volumes, wanted), concurrency };
+  return { volumes, copies: Math.min(volumes, wanted), concurrency, operations };
 }
 
 function requireCount(flag: string, text: string): number {
@@ -65,10 +67,13 @@ function findCount(flag: string, text: string | undefined): number | undefined {
   return text === undefined ? undefined : requireCount(flag, text);
 }
 
-function requireBackend(text: string): Backend {
-  const backend = BACKENDS.find(one => one === text);
-  if (backend === undefined) throw new Error(`--backend: "${text}" is not one of ${BACKENDS.join(', ')}`);
-  return backend;
+/** The words of a list, divided by commas. */
+function requireWords<Word extends string>(flag: string, list: string, known: readonly Word[]): Word[] {
+  return list.split(',').map(text => {
+    const word = known.find(one => one === text);
+    if (word === undefined) throw new Error(`--${flag}: "${text}" is not one of ${known.join(', ')}`);
+    return word;
+  });
 }
 
 /** JSON itself, or the name of a file with it: so a key need not stand on the command line. */
@@ -92,12 +97,14 @@ export async function parseOptions(argv: readonly string[]): Promise<Options> {
   const restoreLoop = findCount('restore-loop', values['restore-loop']);
   const isOne = endpoint !== undefined || restoreLoop !== undefined;
   const backends = values.backend ?? (isOne ? 'rbd' : BACKENDS.join(','));
-  const chosen = backends.split(',').map(requireBackend);
+  const chosen = requireWords('backend', backends, BACKENDS);
+  const wanted = requireWords('operations', values.operations, OPERATIONS);
   if (endpoint !== undefined && chosen.length > 1) throw new Error('--backend: an endpoint has one backend');
   return {
     volumes: requireCount('volumes', values.volumes),
     copies: findCount('copies', values.copies),
     concurrencies: values.concurrency.split(',').map(text => requireCount('concurrency', text)),
+    operations: OPERATIONS.filter(operation => wanted.includes(operation)),
     backends: chosen,
     transports: values['ceph-transport'].split(','),
     lab: values.lab,

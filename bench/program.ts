@@ -34,16 +34,20 @@ function commandsOf(
 export async function measureProgram(
   backend: Backend,
   cluster: Cluster,
-  { volumes, concurrency }: Amount,
+  { copies, concurrency, operations }: Amount,
 ): Promise<readonly OperationResult[]> {
   const results: OperationResult[] = [];
-  for (const [operation, command] of Object.entries(commandsOf(backend, cluster))) {
-    const tasks = Array.from({ length: volumes }, (_, index) => async () => {
+  const commands = commandsOf(backend, cluster);
+  for (const operation of operations) {
+    const command = commands[operation];
+    if (command === undefined) continue;
+    // Few of them: they take long.
+    const tasks = Array.from({ length: copies }, (_, index) => async () => {
       const [program, ...args] = command(`floor-${process.pid}-${index}`);
       await runAsAdmin(cluster, program, args);
     });
     const timing = await measure(tasks, concurrency);
-    results.push({ operation: operation as Operation, concurrency, ...timing });
+    results.push({ operation, concurrency, ...timing });
   }
   return results;
 }

@@ -22,6 +22,7 @@ it('reads parameters from the command line, and secrets from a file', async () =
 
 it.each([
   [['--concurrency', '1,none'], '--concurrency: "none"'],
+  [['--operations', 'create,grow'], '--operations: "grow" is not one of create, '],
   [['--backend', 'nfs'], '--backend: "nfs" is not one of rbd, cephfs'],
   [['--endpoint', 'unix:///s', '--backend', 'rbd,cephfs'], 'an endpoint has one backend'],
   [['--parameters', '{"size":1}'], '--parameters: not an object of strings'],
