@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { startDriver, type DriverProcess } from '../../../dev/driver/process.ts';
+import { startDriver, type DriverOptions, type DriverProcess } from '../../../dev/driver/process.ts';
 import type { CsiClient } from '../../../src/grpc/client.ts';
 import { cluster } from './cluster.ts';
 import { findPrintedKeys, listClusterContent, listMachineContent, type Leaks } from './leaks.ts';
@@ -43,8 +43,9 @@ async function waitForNothing(list: () => Promise<Leaks>): Promise<Leaks> {
  * after the last one. Then nothing may be left of what the file has made: no image, snapshot, trash entry or
  * subvolume, and no mount, loop device, process or file in memory. Neither may the driver have printed a key.
  */
-export function useDriver(options: { readonly flags?: readonly string[] } = {}): TestDriver {
+export function useDriver(options: Pick<DriverOptions, 'flags' | 'program'> = {}): TestDriver {
   const flags = ['--node-id', 'test-node', '--log-level', 'debug', ...(options.flags ?? [])];
+  const start = (place: string) => startDriver({ ...options, cluster, directory: place, flags });
   let directory: string | undefined;
   let running: DriverProcess | undefined;
   let before: Leaks = [];
@@ -63,7 +64,7 @@ export function useDriver(options: { readonly flags?: readonly string[] } = {}):
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'csi-driver-ceph-test-'));
     before = await listClusterContent();
-    running = await startDriver({ cluster, directory, flags });
+    running = await start(directory);
   }, HOOK_BOUND);
 
   afterAll(async () => {
@@ -106,7 +107,7 @@ export function useDriver(options: { readonly flags?: readonly string[] } = {}):
       await old.stop(signal);
       earlier += old.output();
       running = undefined;
-      running = await startDriver({ cluster, directory: requireDirectory(), flags });
+      running = await start(requireDirectory());
     },
   };
 }
