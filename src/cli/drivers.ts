@@ -4,7 +4,8 @@ import { createCephfsController } from '../cephfs/controller.ts';
 import { createCephfsNode } from '../cephfs/node.ts';
 import { createClusterSource, type ClusterSource } from '../config/clusters.ts';
 import { createCredentialSource, type CredentialSource } from '../config/credentials.ts';
-import { ACCOUNT_DIR, apiServer, readNodeLabels } from '../config/node-labels.ts';
+import { ACCOUNT_DIR, apiServer, readNodeLabels, type NodeLabels } from '../config/node-labels.ts';
+import { topologyOf } from '../config/node-topology.ts';
 import type { ServeOptions } from '../config/options.ts';
 import { createReadAffinity, type ReadAffinity } from '../config/read-affinity.ts';
 import type { Exec } from '../exec/command.ts';
@@ -19,11 +20,12 @@ import { createServer, type Server } from '../grpc/server.ts';
 import type { Services } from '../grpc/service.ts';
 import { createIdentityService, type PluginService } from '../identity/service.ts';
 import type { Activity, Metrics } from '../metrics/metrics.ts';
-import type { Log } from '../model/call.ts';
+import type { Context, Log } from '../model/call.ts';
 import type { ControllerBackend } from '../model/controller-backend.ts';
 import type { GroupSnapshotBackend } from '../model/group-snapshot-backend.ts';
 import type { NodeBackend } from '../model/node-backend.ts';
 import type { SnapshotMetadataBackend } from '../model/snapshot-metadata-backend.ts';
+import type { Topology } from '../model/volume.ts';
 import { createNodeService } from '../node/service.ts';
 import { createRbdChangedBlocks } from '../rbd/changed-blocks.ts';
 import { createRbdController } from '../rbd/controller.ts';
@@ -55,6 +57,9 @@ interface DriverPlan extends Backends {
   readonly name: string;
   readonly endpoint: string;
   readonly background: readonly Background[];
+  /** Not every node reaches every volume. */
+  readonly isConstrained?: boolean;
+  readonly readTopology?: (context: Context) => Promise<Topology>;
   /** How much of the background work is left. */
   readonly countWork?: () => Pick<Activity, 'purgesPending' | 'flatteningsPending'>;
 }
@@ -73,6 +78,7 @@ async function listServices(plan: DriverPlan): Promise<readonly PluginService[]>
     ['CONTROLLER_SERVICE', controller !== undefined],
     ['GROUP_CONTROLLER_SERVICE', (await groupSnapshots?.canGroupSnapshots()) ?? false],
     ['SNAPSHOT_METADATA_SERVICE', snapshotMetadata !== undefined],
+    ['VOLUME_ACCESSIBILITY_CONSTRAINTS', plan.isConstrained === true],
   ];
   return offers.filter(([, isOffered]) => isOffered).map(([service]) => service);
 }
@@ -80,7 +86,7 @@ async function listServices(plan: DriverPlan): Promise<readonly PluginService[]>
 function assembleDriver(plan: DriverPlan, options: ServeOptions, environment: Environment, log: Log): Driver {
   const locks = createLocks();
   const { exec, metrics } = environment;
-  const { controller, groupSnapshots, snapshotMetadata, node } = plan;
+  const { controller, groupSnapshots, snapshotMetadata, node, readTopology } = plan;
   watchDriver(plan, locks, metrics);
   const services: Services = {
     Identity: createIdentityService({
@@ -100,7 +106,15 @@ function assembleDriver(plan: DriverPlan, options: ServeOptions, environment: En
       : { SnapshotMetadata: createSnapshotMetadataService(snapshotMetadata) }),
     ...(node === undefined
       ? {}
-      : { Node: createNodeService({ backend: node, nodeId: options.nodeId, exec, locks }) }),
+      : {
+          Node: createNodeService({
+            backend: node,
+            nodeId: options.nodeId,
+            exec,
+            locks,
+            ...(readTopology === undefined ? {} : { readTopology }),
+          }),
+        }),
   };
   const server = createServer(services, {
     endpoint: plan.endpoint,
@@ -110,6 +124,8 @@ function assembleDriver(plan: DriverPlan, options: ServeOptions, environment: En
   return { name: plan.name, server, background: plan.background };
 }
 
+type ReadLabels = (signal: AbortSignal) => Promise<NodeLabels>;
+
 /** What the drivers have in common. */
 interface Environment {
   readonly exec: Exec;
@@ -118,6 +134,7 @@ interface Environment {
   readonly execOptions: ExecOptions;
   readonly clusters: ClusterSource;
   readonly ownCredentials?: CredentialSource;
+  readonly readLabels?: ReadLabels;
   /** Absent: what the clusters file says of it is without effect. */
   readonly readAffinity?: ReadAffinity;
   readonly metrics?: Metrics;
@@ -133,13 +150,12 @@ function createServers(options: ServeOptions, metrics: Metrics | undefined): Ses
   });
 }
 
-function createAffinity(
-  { readsLabels, servesNode, nodeId }: ServeOptions,
-  clusters: ClusterSource,
-): ReadAffinity | undefined {
-  if (!readsLabels || !servesNode) return undefined;
+/** Absent: nobody asks for this node's labels. */
+function createLabelReader(options: ServeOptions): ReadLabels | undefined {
+  const { readAffinity, domainLabels, servesNode, nodeId } = options;
+  if (!servesNode || !(readAffinity || domainLabels.length > 0)) return undefined;
   const node = { nodeId, server: apiServer(process.env), accountDir: ACCOUNT_DIR };
-  return createReadAffinity(clusters, signal => readNodeLabels(node, signal));
+  return signal => readNodeLabels(node, signal);
 }
 
 function createEnvironment(options: ServeOptions, metrics?: Metrics): Environment {
@@ -147,22 +163,38 @@ function createEnvironment(options: ServeOptions, metrics?: Metrics): Environmen
   const servers = createServers(options, metrics);
   const execOptions = metrics === undefined ? {} : { onEnd: metrics.observeProgram };
   const clusters = createClusterSource(clustersFile);
-  const readAffinity = createAffinity(options, clusters);
+  const readLabels = createLabelReader(options);
+  const readAffinity =
+    readLabels !== undefined && options.readAffinity ? createReadAffinity(clusters, readLabels) : undefined;
   return {
     exec: createExec(execOptions),
     execOptions,
     ...(servers === undefined ? {} : { servers }),
     clusters,
+    ...(readLabels === undefined ? {} : { readLabels }),
     ...(readAffinity === undefined ? {} : { readAffinity }),
     ...(credentialsDir === undefined ? {} : { ownCredentials: createCredentialSource(credentialsDir) }),
     ...(metrics === undefined ? {} : { metrics }),
   };
 }
 
+function planTopology(
+  { domainLabels, rbdDriverName }: ServeOptions,
+  { readLabels }: Environment,
+): Pick<DriverPlan, 'isConstrained' | 'readTopology'> {
+  if (domainLabels.length === 0) return {};
+  if (readLabels === undefined) return { isConstrained: true };
+  return {
+    isConstrained: true,
+    readTopology: async ({ signal }) => topologyOf(rbdDriverName, domainLabels, await readLabels(signal)),
+  };
+}
+
 function planRbd(endpoint: string, options: ServeOptions, environment: Environment, log: Log): DriverPlan {
   const { stateDir, mapper } = options;
   const node = options.servesNode ? { node: createRbdNode({ ...environment, stateDir, mapper }) } : {};
-  const plan = { name: options.rbdDriverName, endpoint, background: [], ...node };
+  const topology = planTopology(options, environment);
+  const plan = { name: options.rbdDriverName, endpoint, background: [], ...node, ...topology };
   if (!options.servesController) return plan;
   const controller = createRbdController({ ...environment, log, limits: options.rbdLimits });
   const execStream = createExecStream(environment.execOptions);

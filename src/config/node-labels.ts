@@ -30,7 +30,7 @@ export function apiServer(env: NodeJS.ProcessEnv): string {
   if (host !== '') return `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
   throw new DriverError(
     'failed-precondition',
-    '--read-affinity: "true" needs the Kubernetes API, and KUBERNETES_SERVICE_HOST is not set',
+    '--read-affinity and --domain-labels need the Kubernetes API, and KUBERNETES_SERVICE_HOST is not set',
   );
 }
 

@@ -132,6 +132,15 @@ export const OPTIONS = {
       'Whether the node asks the Kubernetes API for its labels, so that kernel clients read from the nearest replica ' +
       'where the clusters file says so (readAffinity).',
   },
+  domainLabels: {
+    flag: 'domain-labels',
+    placeholder: 'LABEL,…',
+    fallback: '',
+    help:
+      'Labels of Nodes whose values say which nodes reach which pool, where a StorageClass of RBD has ' +
+      'topologyConstrainedPools: topology.kubernetes.io/zone, for example. The same for controller and nodes, which ' +
+      'ask the Kubernetes API for theirs.',
+  },
   metricsAddress: {
     flag: 'metrics-address',
     placeholder: 'HOST:PORT',

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { DriverError } from '../model/errors.ts';
 import { parseDuration } from './clusters.ts';
+import { shortName } from './node-topology.ts';
 import { OPTIONS } from './option-table.ts';
 import { readSettings } from './settings.ts';
 
@@ -26,8 +27,10 @@ export interface ServeOptions {
   readonly cephTransport: 'auto' | 'session' | 'process';
   readonly mapper: 'auto' | 'krbd' | 'nbd' | 'fuse';
   readonly mounter: 'auto' | 'kernel' | 'fuse';
-  /** Whether to ask the Kubernetes API for the node's labels; see `ReadAffinity`. */
-  readonly readsLabels: boolean;
+  /** Whether kernel clients are to read from the nearest replica; see `ReadAffinity`. */
+  readonly readAffinity: boolean;
+  /** The labels that make up a node's topology; none: all nodes reach all RBD volumes. */
+  readonly domainLabels: readonly string[];
   /** How far images may grow into each other; see `RbdLimits`. */
   readonly rbdLimits: {
     readonly comfortableDepth: number;
@@ -73,6 +76,22 @@ function requireDriverName(flag: string, value: string): string {
   throw new DriverError(
     'invalid-argument',
     `--${flag}: "${value}" is not a driver name: at most 63 letters, digits, dots and dashes`,
+  );
+}
+
+/** Kubernetes: an optional DNS name and a slash, then up to 63 characters. Their short names must differ. */
+function parseLabelNames(flag: string, value: string): readonly string[] {
+  const names = value.split(',').flatMap(name => (name.trim() === '' ? [] : [name.trim()]));
+  const wrong = names.find(
+    (name, index) =>
+      !/^([a-z0-9]([a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(name) ||
+      names.slice(0, index).some(earlier => shortName(earlier) === shortName(name)),
+  );
+  if (wrong === undefined) return names;
+  throw new DriverError(
+    'invalid-argument',
+    `--${flag}: "${wrong}" is not the name of a label, or another one ends alike; give names such as ` +
+      'topology.kubernetes.io/zone, separated by commas',
   );
 }
 
@@ -136,7 +155,8 @@ export function parseServeOptions(argv: readonly string[], env: NodeJS.ProcessEn
     cephTransport: settings.cephTransport as ServeOptions['cephTransport'],
     mapper: settings.mapper as ServeOptions['mapper'],
     mounter: settings.mounter as ServeOptions['mounter'],
-    readsLabels: settings.readAffinity === 'true',
+    readAffinity: settings.readAffinity === 'true',
+    domainLabels: parseLabelNames('domain-labels', settings.domainLabels),
     rbdLimits: parseRbdLimits(settings),
     drainTimeout: parseDuration(settings.drainTimeout, '--drain-timeout'),
     ...(metricsAddress === undefined ? {} : { metricsAddress }),

@@ -74,6 +74,6 @@ describe('the API server', () => {
   });
 
   it('is missing outside of a pod', () => {
-    expect(() => apiServer({})).toThrow(/--read-affinity: "true" .*KUBERNETES_SERVICE_HOST/);
+    expect(() => apiServer({})).toThrow(/--read-affinity and --domain-labels .*KUBERNETES_SERVICE_HOST/);
   });
 });

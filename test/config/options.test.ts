@@ -19,7 +19,8 @@ describe('the settings of serve', () => {
       cephTransport: 'auto',
       mapper: 'auto',
       mounter: 'auto',
-      readsLabels: false,
+      readAffinity: false,
+      domainLabels: [],
       rbdLimits: { comfortableDepth: 4, mostDepth: 12, comfortableSnapshots: 200, mostSnapshots: 450 },
       drainTimeout: 25_000,
       logLevel: 'info',
@@ -32,8 +33,10 @@ describe('the settings of serve', () => {
       CSI_DRIVER_CEPH_ROLE: 'controller',
       CSI_DRIVER_CEPH_LOG_LEVEL: 'debug',
     };
-    const options = parseServeOptions(['--role=node'], env);
+    const labels = '--domain-labels=topology.kubernetes.io/region, topology.kubernetes.io/zone';
+    const options = parseServeOptions(['--role=node', labels], env);
     expect(options).toMatchObject({
+      domainLabels: ['topology.kubernetes.io/region', 'topology.kubernetes.io/zone'],
       cephfsEndpoint: 'tcp://127.0.0.1:9000',
       servesController: false,
       servesNode: true,
@@ -55,6 +58,8 @@ describe('the settings of serve', () => {
     [[], /give --rbd-endpoint, --cephfs-endpoint, or both/],
     [['--rbd-endpoint', '/csi.sock'], /--rbd-endpoint: "\/csi.sock" is neither unix:\/\/\/path nor/],
     [[...endpoint, '--cephfs-endpoint', 'unix:///csi/csi.sock'], /have to differ/],
+    [[...endpoint, '--domain-labels', 'a/zone,b c'], /--domain-labels: "b c" is not the name of a label/],
+    [[...endpoint, '--domain-labels', 'a/zone,b/zone'], /"b\/zone" .* another one ends alike/],
     [[...endpoint, '--rbd-soft-max-snapshots', '0'], /"0" is not a whole number from 1/],
     [
       [...endpoint, '--rbd-soft-max-clone-depth', '13'],

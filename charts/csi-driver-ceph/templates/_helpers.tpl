@@ -68,6 +68,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- range (include "ceph.drivers" . | fromYaml).drivers }}
 - --{{ .kind }}-driver-name={{ .name }}
 {{- end }}
+{{- if include "ceph.domainLabels" . }}
+- --domain-labels={{ include "ceph.domainLabels" . }}
+{{- end }}
+{{- end }}
+
+{{- /* Which labels make up a node's topology, for RBD alone; empty: none do. */ -}}
+{{- define "ceph.domainLabels" -}}
+{{- if .Values.rbd.enabled }}{{ join "," .Values.rbd.domainLabels }}{{ end }}
+{{- end }}
+
+{{- /* Whether the driver on a node asks the Kubernetes API for that Node's labels; empty: it does not. */ -}}
+{{- define "ceph.readsNode" -}}
+{{- if or .Values.node.readAffinity.enabled (include "ceph.domainLabels" .) }}true{{ end }}
 {{- end }}
 
 {{- /* Refuses what the schema cannot: settings that are valid alone and not together. */ -}}
