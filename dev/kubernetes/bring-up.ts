@@ -36,9 +36,8 @@ export async function prepare(
     report(`programs: ${recipe.name}`);
     await buildPrograms(recipe, signal);
   }
-  signal.throwIfAborted();
   report('images');
-  return [...(await makeToolImages()), ...(await makeDriverImage())];
+  return [...(await makeToolImages()), ...(await makeDriverImage(signal))];
 }
 
 /** The first number whose networks this machine has none of. */

@@ -21,7 +21,7 @@ const PACKAGES = [
 const LEFT_OUT = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*'];
 
 /** Debian with Ceph's programs: once, since it takes minutes. */
-async function makeBaseLayer(): Promise<string> {
+async function makeBaseLayer(signal: AbortSignal): Promise<string> {
   const file = join(imageDirectory, 'base.layer');
   const packages = await readFile(`${file}.packages`, 'utf8').catch(() => '');
   if (packages === PACKAGES.join() && existsSync(file)) return file;
@@ -29,7 +29,7 @@ async function makeBaseLayer(): Promise<string> {
   const include = `--include=${PACKAGES.join()}`;
   const made = `${file}.tar`;
   const args = ['--variant=minbase', '--mode=root', ...options, include, 'bookworm', made];
-  await runProgram('mmdebstrap', args, { timeout: 1_800_000 });
+  await runProgram('mmdebstrap', args, { timeout: 1_800_000, signal });
   await rename(made, file);
   await writeFile(`${file}.packages`, PACKAGES.join());
   return file;
@@ -87,8 +87,10 @@ async function makeBaseImage(layers: readonly string[]): Promise<ImageArchive> {
  * without a registry. Made anew when the sources have changed.
  * @returns the archives in the order in which they are to be imported.
  */
-export async function makeDriverImage(): Promise<readonly ImageArchive[]> {
-  const base = [await makeBaseLayer(), await makeNodeLayer()];
+export async function makeDriverImage(
+  signal = new AbortController().signal,
+): Promise<readonly ImageArchive[]> {
+  const base = [await makeBaseLayer(signal), await makeNodeLayer()];
   const baseImage = await makeBaseImage(base);
   const name = `${DRIVER_IMAGE.repository}:${DRIVER_IMAGE.tag}`;
   const file = join(imageDirectory, 'driver.tar');

@@ -20,7 +20,7 @@ function startReport(): Report {
   };
 }
 
-/** @param minutes how long the programs may take; what has been built by then stays. */
+/** @param minutes how long it may take; what has been built by then stays. */
 async function build(minutes: number): Promise<number> {
   if (!(minutes > 0)) throw new Error(`--minutes: "${minutes}" is not a number above 0`);
   const report = startReport();
