@@ -36,7 +36,7 @@ export function formatCrushLocation(names: readonly string[], labels: NodeLabels
 
 /**
  * @param readLabels is asked once it is needed, and until it has answered: labels that change later count after a
- *   restart. While it fails, reads go wherever they go without an affinity: no volume waits for that.
+ *   restart. While it fails, reads go wherever they go without an affinity: no volume fails for that.
  */
 export function createReadAffinity(
   clusters: ClusterSource,
