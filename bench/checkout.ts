@@ -11,7 +11,7 @@ import { measureDriver, printResults, type Driver } from './driver.ts';
 import { measureLibrary } from './library.ts';
 import type { OperationResult } from './load.ts';
 import type { Amount, Backend } from './operation.ts';
-import { amountOf, type Options } from './options.ts';
+import { amountOf, type Options, type Transport } from './options.ts';
 import { measureProgram } from './program.ts';
 import type { Series } from './report.ts';
 import type { Target } from './target.ts';
@@ -20,13 +20,13 @@ import type { Target } from './target.ts';
 type Instead = (target: Target) => Promise<void>;
 
 /** With the transport that the driver prefers it has its own name only. */
-function nameOf(transport: string): string {
+function nameOf(transport: Transport): string {
   return transport === 'process' ? 'csi-driver-ceph, programs' : 'csi-driver-ceph';
 }
 
 /** A driver of its own for each transport, since one would keep what the other's load has left in memory. */
 async function measureTransport(
-  transport: string,
+  transport: Transport,
   cluster: Cluster,
   options: Options,
   instead: Instead | undefined,
@@ -98,7 +98,7 @@ export async function measureCheckout(
 ): Promise<readonly Series[]> {
   return await withCluster(options.lab, async cluster => {
     const series: Series[] = [];
-    for (const transport of options.transports) {
+    for (const transport of options.transports.filter(one => one !== 'none')) {
       series.push(...(await measureTransport(transport, cluster, options, instead)));
     }
     if (!options.floors || instead !== undefined) return series;

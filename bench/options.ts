@@ -2,6 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { BACKENDS, OPERATIONS, type Amount, type Backend, type Operation } from './operation.ts';
 
+const TRANSPORTS = ['session', 'process', 'none'] as const;
+/** How the driver is to talk to Ceph; with `none` there is no driver. */
+export type Transport = (typeof TRANSPORTS)[number];
+
 export interface Options {
   readonly volumes: number;
   /** Absent: as many as there are calls at a time, and a few at least. */
@@ -9,7 +13,8 @@ export interface Options {
   readonly concurrencies: readonly number[];
   readonly operations: readonly Operation[];
   readonly backends: readonly Backend[];
-  readonly transports: readonly string[];
+  /** Of the driver of this checkout. */
+  readonly transports: readonly Transport[];
   /** A cluster that is up already. */
   readonly lab: string | undefined;
   readonly floors: boolean;
@@ -106,7 +111,7 @@ export async function parseOptions(argv: readonly string[]): Promise<Options> {
     concurrencies: values.concurrency.split(',').map(text => requireCount('concurrency', text)),
     operations: OPERATIONS.filter(operation => wanted.includes(operation)),
     backends: chosen,
-    transports: values['ceph-transport'].split(','),
+    transports: requireWords('ceph-transport', values['ceph-transport'], TRANSPORTS),
     lab: values.lab,
     floors: !values['no-floors'],
     restoreLoop,
