@@ -31,26 +31,9 @@ interface Suite {
 /**
  * Each runs in a guest of its own, next to the others: a guest has one processor. Not those tests that kill the
  * driver after each program that it runs to stage a volume: they run some hundred programs, each of which takes half a
- * second in a guest. What does not depend on the mapper is tested with krbd alone.
+ * second in a guest. What does not depend on the mapper is tested with krbd alone. The longest stand first.
  */
 const RBD_SUITES: readonly Suite[] = [
-  {
-    name: 'RBD with krbd: staging',
-    clients: { mapper: 'krbd' },
-    files: ['test/ceph/node/staging.test.ts'],
-    tests: '^(?!.*(of btrfs grows|of an administrator|that does not exist|is not found by))',
-  },
-  {
-    name: 'RBD with krbd: kills and faults',
-    clients: { mapper: 'krbd' },
-    files: ['test/ceph/node/interruption.test.ts', 'test/ceph/node/kernel-client.test.ts'],
-    tests: '^(?!.*after any program of a )',
-  },
-  {
-    name: 'RBD with krbd: encryption',
-    clients: { mapper: 'krbd' },
-    files: ['test/ceph/node/encryption.test.ts'],
-  },
   {
     name: 'RBD with rbd-nbd',
     clients: { mapper: 'nbd' },
@@ -66,6 +49,23 @@ const RBD_SUITES: readonly Suite[] = [
       'a daemon that dies',
       'is written to Ceph as what nobody can read',
     ].join('|'),
+  },
+  {
+    name: 'RBD with krbd: encryption',
+    clients: { mapper: 'krbd' },
+    files: ['test/ceph/node/encryption.test.ts'],
+  },
+  {
+    name: 'RBD with krbd: kills and faults',
+    clients: { mapper: 'krbd' },
+    files: ['test/ceph/node/interruption.test.ts', 'test/ceph/node/kernel-client.test.ts'],
+    tests: '^(?!.*after any program of a )',
+  },
+  {
+    name: 'RBD with krbd: staging',
+    clients: { mapper: 'krbd' },
+    files: ['test/ceph/node/staging.test.ts'],
+    tests: '^(?!.*(of btrfs grows|of an administrator|that does not exist|is not found by))',
   },
 ];
 
