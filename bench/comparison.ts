@@ -59,7 +59,7 @@ function compareMemory(series: readonly Series[]): string {
 function compareBackend(backend: Backend, series: readonly Series[]): string {
   const drivers = series.filter(isDriver);
   return [
-    `### ${backend}`,
+    `#### ${backend}`,
     'The median, and calls a second:',
     compareOperations(series, formatTiming),
     'Processor time of the driver for a call:',
