@@ -3,6 +3,7 @@ import { copyFile, mkdir, readdir, readFile, rename, rm, symlink, writeFile } fr
 import { join } from 'node:path';
 import { writeBundle } from '../bundle.ts';
 import { runProgram } from '../ceph/program.ts';
+import { readInstruction } from '../dockerfile.ts';
 import { isFresh, makeLayer } from './images.ts';
 import { writeImage, type ImageArchive } from './image.ts';
 import { imageDirectory } from './places.ts';
@@ -64,14 +65,6 @@ async function makeProjectLayer(): Promise<string> {
     await symlink(`/${home}/main.mjs`, join(directory, 'usr/local/bin/csi-driver-ceph'));
   });
   return file;
-}
-
-/** The argv that an instruction of the Dockerfile gives last. */
-async function readInstruction(name: string): Promise<string[]> {
-  const text = await readFile(join(root, 'Dockerfile'), 'utf8');
-  const [, argv] = new RegExp(`^${name} (\\[.*\\])$`, 'm').exec(text) ?? [];
-  if (argv === undefined) throw new Error(`the Dockerfile has no ${name} as a JSON list`);
-  return JSON.parse(argv) as string[];
 }
 
 /** What seldom changes, as an image of its own: it is imported once, and the driver's is a small one on top. */
