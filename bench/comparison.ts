@@ -23,23 +23,28 @@ function formatTiming(result: OperationResult | undefined): string {
   return `${p50.toFixed(0)} ms, ${rate}/s${errors === 0 ? '' : `, ${errors} errors`}`;
 }
 
-function formatCpu(result: OperationResult | undefined): string {
-  if (result?.cpuSeconds === undefined) return '';
-  return `${((result.cpuSeconds * 1000) / Math.max(1, result.calls)).toFixed(1)} ms`;
-}
-
-function compareOperations(
-  series: readonly Series[],
-  format: (result: OperationResult | undefined) => string,
-): string {
+function compareTimings(series: readonly Series[]): string {
   const rows = OPERATIONS.flatMap(operation =>
     concurrenciesOf(series).map(concurrency => [
       operation,
       String(concurrency),
-      ...series.map(one => format(findResult(one, operation, concurrency))),
+      ...series.map(one => formatTiming(findResult(one, operation, concurrency))),
     ]),
   );
   return formatTable(['Call', 'At a time', ...series.map(({ name }) => name)], rows);
+}
+
+/** The average over all levels of concurrency, between which it hardly differs. */
+function averageCpu({ results }: Series, operation: Operation): string {
+  const own = results.filter(one => one.operation === operation && one.cpuSeconds !== undefined);
+  const calls = own.reduce((sum, one) => sum + one.calls, 0);
+  const seconds = own.reduce((sum, { cpuSeconds = 0 }) => sum + cpuSeconds, 0);
+  return calls === 0 ? '' : `${((seconds * 1000) / calls).toFixed(1)} ms`;
+}
+
+function compareCpu(series: readonly Series[]): string {
+  const rows = OPERATIONS.map(operation => [operation, ...series.map(one => averageCpu(one, operation))]);
+  return formatTable(['Call', ...series.map(({ name }) => name)], rows);
 }
 
 function totalMebibytes(sample: MemorySample | undefined): string {
@@ -61,9 +66,9 @@ function compareBackend(backend: Backend, series: readonly Series[]): string {
   return [
     `#### ${backend}`,
     'The median, and calls a second:',
-    compareOperations(series, formatTiming),
+    compareTimings(series),
     'Processor time of the driver for a call:',
-    compareOperations(drivers, formatCpu),
+    compareCpu(drivers),
     'Resident memory of the driver:',
     compareMemory(drivers),
   ].join('\n\n');

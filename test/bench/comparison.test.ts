@@ -35,7 +35,7 @@ it('has all side by side, and leaves empty what was not measured', () => {
   expect(tables).toContain('| Call | At a time | ours | Ceph |');
   expect(tables).toContain('| create | 1 | 20 ms, 100/s | 8 ms, 100/s |');
   expect(tables).toContain('| create | 10 | 200 ms, 100/s |  |');
-  expect(tables).toContain('| create | 1 | 5.0 ms |');
+  expect(tables).toContain('| create | 5.0 ms |');
   expect(tables).toContain('| ours | 70 MiB | 70 MiB |');
 });
 
