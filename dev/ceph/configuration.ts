@@ -79,6 +79,8 @@ log file = ${directory}/log/$name.log
 
 [mds]
 mds data = ${directory}/mds.m
+# Without it a metadata server never answers what it is told: "ceph fs quiesce" would wait for ever.
+admin socket = ${directory}/run/$name.asok
 log file = ${directory}/log/$name.log
 `;
 }

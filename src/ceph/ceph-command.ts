@@ -5,7 +5,7 @@ import { connectionArguments, type Connection } from './connection.ts';
 import { failureOf, parseOutput } from './failure.ts';
 import type { SessionServers } from './session-servers.ts';
 
-export type CommandArgument = string | number | boolean;
+export type CommandArgument = string | number | boolean | readonly string[];
 
 /** A command of the monitors or the manager, by the names that its JSON form has. Absent and false are the same. */
 export interface ClusterCommand {
@@ -38,7 +38,9 @@ export const COMMAND_TIMEOUT = 60_000;
 function commandLine({ prefix, args }: ClusterCommand): readonly string[] {
   const named = Object.entries(args).flatMap(([name, value]) => {
     if (value === undefined || value === false) return [];
-    return value === true ? [`--${name}`] : [`--${name}=${String(value)}`];
+    if (value === true) return [`--${name}`];
+    const values = typeof value === 'object' ? value : [value];
+    return values.map(item => `--${name}=${String(item)}`);
   });
   return [...prefix.split(' '), ...named];
 }

@@ -3,8 +3,8 @@ import { requireObject, type ClusterAccess } from './ceph-command.ts';
 import { EINVAL, failureOf, parseOutput } from './failure.ts';
 import { printPlace, subvolumeArguments, type SubvolumePlace } from './fs-subvolume.ts';
 
-/** Ceph releases that have no metadata of subvolumes answer so: `no valid command found`, `invalid command`. */
-function isUnknownCommand({ exitCode, stderr }: CommandResult): boolean {
+/** Ceph releases that do not have a command answer so: `no valid command found`, `invalid command`. */
+export function isUnknownCommand({ exitCode, stderr }: CommandResult): boolean {
   return exitCode === EINVAL && /no valid command found|invalid command/.test(stderr);
 }
 

@@ -5,8 +5,10 @@ import type { CredentialSource } from '../config/credentials.ts';
 import type { Exec } from '../exec/command.ts';
 import type { Log } from '../model/call.ts';
 import type { ControllerBackend } from '../model/controller-backend.ts';
+import type { GroupSnapshotBackend } from '../model/group-snapshot-backend.ts';
 import { encodeVolumeHandle } from '../model/handle.ts';
 import type { Environment } from './environment.ts';
+import { createGroupController } from './group-controller.ts';
 import { getCapacity, getVolume, listSnapshotPage, listVolumes } from './listing.ts';
 import { createSnapshot, deleteSnapshot, getSnapshot } from './snapshots.ts';
 import { deleteVolume, expandVolume, modifyVolume, validateVolume } from './volume-changes.ts';
@@ -44,7 +46,9 @@ function createListing(
  * CephFS volumes: subvolumes of a subvolume group. Nothing is recorded elsewhere: names follow from requests, and
  * Ceph tells what there is.
  */
-export function createCephfsController(dependencies: CephfsControllerDependencies): ControllerBackend {
+export function createCephfsController(
+  dependencies: CephfsControllerDependencies,
+): ControllerBackend & GroupSnapshotBackend {
   const { exec, clusters, servers } = dependencies;
   const environment: Environment = {
     exec,
@@ -63,6 +67,7 @@ export function createCephfsController(dependencies: CephfsControllerDependencie
     createSnapshot: (spec, context) => createSnapshot(spec, environment, context),
     deleteSnapshot: (snapshot, context) => deleteSnapshot(snapshot, environment, context),
     getSnapshot: (snapshot, context) => getSnapshot(snapshot, environment, context),
+    ...createGroupController(environment, dependencies.log),
     ...(hasOwnCredentials(environment) ? createListing(environment) : {}),
   };
 }

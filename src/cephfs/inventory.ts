@@ -12,6 +12,7 @@ import {
 } from '../model/handle.ts';
 import type { Page, PageRequest } from '../model/volume.ts';
 import { isTemporarySnapshot } from './copying.ts';
+import { isGroup } from './names.ts';
 
 /** Entries of a page where the caller has no wish: each costs a question to the cluster. */
 const DEFAULT_PAGE = 200;
@@ -55,7 +56,7 @@ export function parseToken(token: string | undefined): Key {
   );
 }
 
-/** The subvolumes behind a key, or from it on, in order; those that hold only snapshots, too. */
+/** The subvolumes of volumes behind a key, or from it on, in order; those that hold only snapshots, too. */
 export async function* findSubvolumes(
   clusters: readonly OpenCluster[],
   key: Key,
@@ -68,6 +69,7 @@ export async function* findSubvolumes(
     const names = (await listFileSystems(access)).map(({ name }) => name).toSorted();
     for (const fsName of names) {
       for (const subvolume of await listSubvolumes({ fsName, group }, access)) {
+        if (isGroup(subvolume)) continue;
         const handle: CephfsVolumeHandle = { backend: 'cephfs', clusterId, fsName, group, subvolume };
         const order = compareKeys(keyOf(handle), key);
         if (order > 0 || (order === 0 && start === 'from')) yield { handle, access };

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { isErrorOfKind } from '../model/errors.ts';
 import {
   encodeSnapshotHandle,
@@ -20,6 +20,10 @@ const USUAL_SNAPSHOT = `csi-snap-${'0'.repeat(SNAPSHOT_DIGITS)}`;
 
 /** Begins the names of the subvolumes that stand for views of snapshots. */
 export const VIEW_PREFIX = 'csi-view-';
+/** The subvolumes that stand for group snapshots, and their parts: the beginning of the group's digest, and an attempt. */
+const GROUP_PREFIX = 'csi-group-';
+const GROUP_NAME = new RegExp(`^${GROUP_PREFIX}[0-9a-f]{${SNAPSHOT_DIGITS}}$`);
+const GROUP_PART = new RegExp(`^cg-([0-9a-f]{${SNAPSHOT_DIGITS}})-[0-9a-f]{4}$`);
 const VIEW_NAME = new RegExp(`^${VIEW_PREFIX}[0-9a-f]{${SNAPSHOT_DIGITS}}-`);
 
 /** The whole digest of a request's name, in hex. */
@@ -42,10 +46,11 @@ function isSnapshotPossible(home: Home, subvolume: string, snapshot: string): bo
   return isPossible(() => encodeSnapshotHandle({ ...home, backend: 'cephfs', subvolume, snapshot }));
 }
 
-/** The subvolume of a request's `name`: readable, unless snapshots of it could not be named, or it reads like a view. */
+/** The subvolume of a request's `name`: readable, unless snapshots of it could not be named, or it reads like a stand-in. */
 export function chooseSubvolumeName(home: Home, prefix: string, requestName: string): string {
   const readable = chooseName(prefix, requestName);
-  if (isSnapshotPossible(home, readable, USUAL_SNAPSHOT) && !isView(readable)) return readable;
+  if (isSnapshotPossible(home, readable, USUAL_SNAPSHOT) && !isView(readable) && !isGroup(readable))
+    return readable;
   return `${prefix}${digestOf(requestName).slice(0, 32)}`;
 }
 
@@ -78,4 +83,25 @@ export function chooseViewName(place: CephfsSnapshotHandle, requestName: string)
 /** Whether a subvolume stands for a view of a snapshot, and holds no files of its own. */
 export function isView(subvolume: string): boolean {
   return VIEW_NAME.test(subvolume);
+}
+
+/** The subvolume that stands for the group snapshot of a request's `name`. */
+export function chooseGroupName(requestName: string): string {
+  return `${GROUP_PREFIX}${digestOf(requestName).slice(0, SNAPSHOT_DIGITS)}`;
+}
+
+/** Whether a subvolume stands for a group snapshot, and holds no files. */
+export function isGroup(subvolume: string): boolean {
+  return GROUP_NAME.test(subvolume);
+}
+
+/** What one attempt at a group snapshot calls the snapshots of its volumes: no other attempt's are called so. */
+export function choosePartName(groupName: string): string {
+  return `cg-${groupName.slice(-SNAPSHOT_DIGITS)}-${randomBytes(2).toString('hex')}`;
+}
+
+/** The name of the group whose part a snapshot is or was to become; undefined for a snapshot of its own. */
+export function groupNameOf(snapshot: string): string | undefined {
+  const digest = GROUP_PART.exec(snapshot)?.[1];
+  return digest === undefined ? undefined : `${GROUP_PREFIX}${digest}`;
 }

@@ -22,6 +22,9 @@ export const IGNORED_KEYS = ['encryptionKMSID', 'encryptionType'] as const;
 /** Keys of a VolumeSnapshotClass that mean something here. */
 export const SNAPSHOT_KEYS = ['clusterID', 'snapshotNamePrefix'] as const;
 
+/** Keys of a VolumeGroupSnapshotClass that mean something here. */
+export const GROUP_KEYS = ['clusterID', 'fsName'] as const;
+
 /** Kubernetes passes its own keys (names of secrets, of the claim) among the parameters. */
 const KUBERNETES_PREFIX = 'csi.storage.k8s.io/';
 
@@ -130,6 +133,20 @@ export function parseCapacityParameters(parameters: Parameters): CapacityParamet
     ...(clusterId === undefined ? {} : { clusterId }),
     ...(fsName === undefined ? {} : { fsName }),
     ...(pool === undefined ? {} : { pool }),
+  };
+}
+
+/** Where a VolumeGroupSnapshotClass says that the volumes are. @throws DriverError `invalid-argument` */
+export function parseGroupParameters(parameters: Parameters): {
+  readonly clusterId?: string;
+  readonly fsName?: string;
+} {
+  refuseUnknown(parameters, GROUP_KEYS, []);
+  const clusterId = optional(parameters, 'clusterID');
+  const fsName = optional(parameters, 'fsName');
+  return {
+    ...(clusterId === undefined ? {} : { clusterId }),
+    ...(fsName === undefined ? {} : { fsName }),
   };
 }
 

@@ -10,8 +10,10 @@ import {
   encodeVolumeHandle,
   type CephfsSnapshotHandle,
 } from '../model/handle.ts';
+import { encodeCephfsGroupHandle } from '../model/group-handle.ts';
 import type { Snapshot, SnapshotSpec } from '../model/volume.ts';
 import { openCluster, type Environment } from './environment.ts';
+import { groupOf, isUnfinishedPart, refusePart } from './group-record.ts';
 import { parseSnapshotParameters } from './parameters.ts';
 import { chooseSnapshotName } from './names.ts';
 import {
@@ -24,12 +26,14 @@ import { listViews, refuseView } from './snapshot-view.ts';
 import { requireHandle } from './volume-changes.ts';
 
 function describeSnapshot(place: CephfsSnapshotHandle, createdAt: Date, sizeBytes: bigint): Snapshot {
+  const group = groupOf(place);
   return {
     snapshotId: encodeSnapshotHandle(place),
     sourceVolumeId: encodeVolumeHandle(place),
     sizeBytes,
     createdAt,
     readyToUse: true,
+    ...(group === undefined ? {} : { groupSnapshotId: encodeCephfsGroupHandle(group) }),
   };
 }
 
@@ -106,7 +110,8 @@ async function removeUnused(place: CephfsSnapshotHandle, access: ClusterAccess):
   }
 }
 
-async function removeAnnounced(
+/** Removes a snapshot that is there. @throws DriverError `failed-precondition` while it is used. */
+export async function removeAnnounced(
   place: CephfsSnapshotHandle,
   access: ClusterAccess,
   environment: Environment,
@@ -124,7 +129,8 @@ async function removeAnnounced(
 
 /**
  * Removes a snapshot, and with the last one the subvolume of a volume that is deleted.
- * @throws DriverError `failed-precondition` while it is being copied, or a view of it is there.
+ * @throws DriverError `failed-precondition` while it is being copied, or a view of it is there, or it is part of a
+ *   group snapshot.
  */
 export async function deleteSnapshot(
   reference: SnapshotReference,
@@ -135,12 +141,21 @@ export async function deleteSnapshot(
   if (place?.backend !== 'cephfs') return;
   const cluster = environment.clusters.find(place.clusterId);
   const access = openCluster(cluster, reference.secrets, environment, context);
+  await refusePart(place, access);
   if ((await readSnapshot(place, access)) !== undefined) await removeAnnounced(place, access, environment);
   await releaseSnapshotName(place, access, environment);
 }
 
-/** A snapshot by its place, or undefined when it is gone. */
+/** A snapshot by its place, or undefined when it is gone, or part of a group snapshot that was never complete. */
 export async function findSnapshot(
+  place: CephfsSnapshotHandle,
+  access: ClusterAccess,
+): Promise<Snapshot | undefined> {
+  return (await isUnfinishedPart(place, access)) ? undefined : await findPresent(place, access);
+}
+
+/** What there is by a snapshot's place. */
+export async function findPresent(
   place: CephfsSnapshotHandle,
   access: ClusterAccess,
 ): Promise<Snapshot | undefined> {

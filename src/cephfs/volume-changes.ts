@@ -16,6 +16,7 @@ import { describeUnsupported, describeWriter, isReaderOnly } from './capabilitie
 import { isTemporarySnapshot, removeUnfinished } from './copying.ts';
 import { openCluster, type Environment } from './environment.ts';
 import { SIZE_UNIT } from './creation.ts';
+import { isUnfinishedPart } from './group-record.ts';
 import { isView } from './names.ts';
 import { applyPins, parsePins } from './pins.ts';
 import { refuseView } from './snapshot-view.ts';
@@ -36,10 +37,16 @@ function openVolume(
   return openCluster(environment.clusters.find(handle.clusterId), volume.secrets, environment, context);
 }
 
-/** Snapshots that clones left, which were interrupted after their copy was complete. One still in use stays. */
+/**
+ * Snapshots of interrupted clones whose copy is complete, and of interrupted attempts at group snapshots. One still in
+ * use stays.
+ */
 async function removeLeftovers(handle: CephfsVolumeHandle, access: ClusterAccess): Promise<void> {
-  for (const snapshot of (await listSnapshots(handle, access)).filter(isTemporarySnapshot)) {
-    await removeSnapshot({ ...handle, snapshot }, access);
+  for (const snapshot of await listSnapshots(handle, access)) {
+    const place = { ...handle, snapshot };
+    if (isTemporarySnapshot(snapshot) || (await isUnfinishedPart(place, access))) {
+      await removeSnapshot(place, access);
+    }
   }
 }
 

@@ -208,13 +208,14 @@ function planCephfs(endpoint: string, options: ServeOptions, environment: Enviro
   const { mounter, servesController, servesNode } = options;
   const { exec, servers } = environment;
   const runCommands = servers === undefined ? {} : { runCommands: createSessionRunner(servers, exec) };
+  const controller = servesController
+    ? createCephfsController({ ...environment, ...runCommands, log })
+    : undefined;
   return {
     name: options.cephfsDriverName,
     endpoint,
     background: [],
-    ...(servesController
-      ? { controller: createCephfsController({ ...environment, ...runCommands, log }) }
-      : {}),
+    ...(controller === undefined ? {} : { controller, groupSnapshots: controller }),
     ...(servesNode ? { node: createCephfsNode({ ...environment, mounter }) } : {}),
   };
 }

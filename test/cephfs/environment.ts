@@ -14,6 +14,8 @@ export interface ScriptedCommand {
   readonly args: ClusterCommand['args'];
   readonly answer?: unknown;
   readonly errno?: number;
+  /** Of `fs quiesce`: the state in which its answer shows the set, whatever that is called. */
+  readonly quiesceState?: string;
   readonly reason?: string;
 }
 
@@ -27,6 +29,12 @@ export const clusters = {
   },
 };
 
+function formatAnswer(command: ScriptedCommand | undefined, args: ClusterCommand['args']): string {
+  const { answer, quiesceState } = command ?? {};
+  if (quiesceState === undefined) return answer === undefined ? '' : JSON.stringify(answer);
+  return JSON.stringify({ sets: { [String(args['set_id'])]: { state: { name: quiesceState, age: 0 } } } });
+}
+
 /** Plays a script of commands; another one than the next fails the test. */
 function createFakeRunner(script: readonly ScriptedCommand[]) {
   const remaining = [...script];
@@ -38,7 +46,7 @@ function createFakeRunner(script: readonly ScriptedCommand[]) {
     );
     return Promise.resolve({
       exitCode: next?.errno ?? 0,
-      stdout: next?.answer === undefined ? '' : JSON.stringify(next.answer),
+      stdout: formatAnswer(next, args),
       stderr: next?.reason ?? '',
     });
   };

@@ -66,8 +66,12 @@ test('the page names every key of a VolumeSnapshotClass', () => {
 });
 
 test('the page names every key of a VolumeGroupSnapshotClass', () => {
-  const known = knownKeys(() => rbd.parseGroupParameters(unknown, silent));
-  expect(tableKeys('VolumeGroupSnapshotClass')).toEqual(known);
+  expect(tableKeys('VolumeGroupSnapshotClass', /RBD/)).toEqual(
+    knownKeys(() => rbd.parseGroupParameters(unknown, silent)),
+  );
+  expect(tableKeys('VolumeGroupSnapshotClass', /CephFS/)).toEqual(
+    knownKeys(() => cephfs.parseGroupParameters(unknown)),
+  );
 });
 
 test('the keys that the page says do nothing are accepted', () => {

@@ -2,7 +2,6 @@ import type { GroupMember, GroupSnapshot } from '../../ceph/rbd-group.ts';
 import { readImage } from '../../ceph/rbd-image.ts';
 import type { CephSession } from '../../ceph/rbd-session.ts';
 import { listSnapshots } from '../../ceph/rbd-snapshot.ts';
-import { DriverError } from '../../model/errors.ts';
 import type { VolumeGroupSnapshot } from '../../model/group-snapshot-backend.ts';
 import type { Snapshot } from '../../model/volume.ts';
 import { encodeGroupPlace, type GroupPlace } from '../places.ts';
@@ -43,19 +42,4 @@ export async function describeGroup(
 export function hasSources({ snapshots }: VolumeGroupSnapshot, sourceVolumeIds: readonly string[]): boolean {
   const sources = new Set(snapshots.map(({ sourceVolumeId }) => sourceVolumeId));
   return sources.size === sourceVolumeIds.length && sourceVolumeIds.every(id => sources.has(id));
-}
-
-/** @throws DriverError `invalid-argument` when the caller takes others for the group's snapshots. */
-export function requireMembers(snapshotIds: readonly string[], { snapshots }: VolumeGroupSnapshot): void {
-  if (snapshotIds.length === 0) return;
-  const known = new Set(snapshots.map(({ snapshotId }) => snapshotId));
-  const other = snapshotIds.find(id => !known.has(id));
-  if (other === undefined && new Set(snapshotIds).size === known.size) return;
-  throw new DriverError(
-    'invalid-argument',
-    'snapshot_ids: ' +
-      (other === undefined
-        ? 'some of the group snapshot are missing'
-        : `"${other}" is not of the group snapshot`),
-  );
 }

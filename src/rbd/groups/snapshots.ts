@@ -17,9 +17,10 @@ import {
   type ImageRef,
 } from '../../ceph/rbd-session.ts';
 import { DriverError } from '../../model/errors.ts';
+import { requireMembers } from '../../model/group-members.ts';
 import type { VolumeGroupSnapshot } from '../../model/group-snapshot-backend.ts';
 import type { Flattener } from '../upkeep/flattener.ts';
-import { describeGroup, hasSources, requireMembers } from './description.ts';
+import { describeGroup, hasSources } from './description.ts';
 import { emptyGroup, leaveOwnGroup } from './membership.ts';
 import { requireVolume, type OnTrashed } from '../image-state.ts';
 import { decodeSnapshotPlace, type GroupPlace, type VolumePlace } from '../places.ts';

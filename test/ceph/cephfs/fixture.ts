@@ -29,7 +29,7 @@ const REPEATED: readonly unknown[] = [status.ABORTED, status.DEADLINE_EXCEEDED, 
  * Repeats a call as Kubernetes does, as long as it is answered that it may come right. A client that was killed lets
  * Ceph wait for it for a minute or two.
  */
-async function untilSettled<T>(call: () => Promise<T>): Promise<T> {
+export async function untilSettled<T>(call: () => Promise<T>): Promise<T> {
   const end = Date.now() + BOUND;
   for (;;) {
     try {
@@ -78,6 +78,18 @@ export function createCalls(driver: TestDriver) {
     await driver.cephfs.call(csi.Controller.DeleteSnapshot, { snapshot_id, secrets });
   }
 
+  /** All snapshots that the driver tells of. */
+  async function listSnapshots(): Promise<readonly Snapshot[]> {
+    const { entries } = await driver.cephfs.call(csi.Controller.ListSnapshots, {});
+    return entries.flatMap(entry => entry.snapshot ?? []);
+  }
+
+  /** The IDs of all volumes that the driver tells of. */
+  async function listVolumes(): Promise<readonly string[]> {
+    const { entries } = await driver.cephfs.call(csi.Controller.ListVolumes, {});
+    return entries.flatMap(entry => entry.volume?.volume_id ?? []);
+  }
+
   /** Stages a volume at a path of its own; `where` tells two nodes apart. */
   async function stage(
     { volume_id, volume_context }: Volume,
@@ -103,7 +115,7 @@ export function createCalls(driver: TestDriver) {
     };
   }
 
-  return { create, remove, expand, snapshot, removeSnapshot, stage };
+  return { create, remove, expand, snapshot, removeSnapshot, listSnapshots, listVolumes, stage };
 }
 
 /** The content source of a request. */

@@ -1,7 +1,6 @@
 import { expect } from 'vitest';
 import type { Exec } from '../../../src/exec/command.ts';
 import { createExec } from '../../../src/exec/run.ts';
-import type { NodeBackend } from '../../../src/model/node-backend.ts';
 
 interface MortalExec {
   readonly exec: Exec;
@@ -28,9 +27,9 @@ function createMortalExec(lives: number): MortalExec {
  * Runs `work` with a driver that is killed after its first program, then after its second, and so on, until one
  * survives; `recover` after each death. Resolves to the number of programs.
  */
-export async function killAfterEachProgram(
-  start: (options: { readonly exec: Exec }) => NodeBackend,
-  work: (backend: NodeBackend) => Promise<void>,
+export async function killAfterEachProgram<Backend>(
+  start: (options: { readonly exec: Exec }) => Backend,
+  work: (backend: Backend) => Promise<void>,
   recover: () => Promise<void>,
 ): Promise<number> {
   for (let lives = 1; ; lives += 1) {
