@@ -3,9 +3,12 @@ import { requireObject, type ClusterAccess } from './ceph-command.ts';
 import { EINVAL, failureOf, parseOutput } from './failure.ts';
 import { printPlace, subvolumeArguments, type SubvolumePlace } from './fs-subvolume.ts';
 
-/** Ceph releases that do not have a command answer so: `no valid command found`, `invalid command`. */
+/**
+ * Ceph releases that do not have a command answer so: `no valid command found`, `invalid command`; over a connection
+ * (16.2): `No handler found for '…'`.
+ */
 export function isUnknownCommand({ exitCode, stderr }: CommandResult): boolean {
-  return exitCode === EINVAL && /no valid command found|invalid command/.test(stderr);
+  return exitCode === EINVAL && /no valid command found|invalid command|No handler found/.test(stderr);
 }
 
 /**

@@ -118,8 +118,11 @@ describe('a group snapshot', () => {
     end();
   });
 
-  it('is refused by a cluster that is too old, which is named', async () => {
-    const unknown = { errno: EINVAL, reason: 'invalid command' };
+  it.each([
+    ['a program', 'no valid command found; 10 closest matches:\nError EINVAL: invalid command'],
+    ['a connection', "No handler found for 'fs quiesce'"],
+  ])('is refused by a cluster that is too old, which is named, over %s', async (_, reason) => {
+    const unknown = { errno: EINVAL, reason };
     const version = { prefix: 'version', args: {}, answer: { version: 'ceph version 18.2.7 (abc) reef' } };
     const release = { ...quiesce({ release: true }, ''), ...unknown };
     const { controller, context, end } = createScriptedController([

@@ -187,7 +187,7 @@ describe.runIf(isOffered)('group snapshots', () => {
 
   it(
     'are whole or not there when the driver is killed after any of its programs',
-    { timeout: 900_000 },
+    { timeout: 1_800_000 },
     async () => {
       const [a, b] = await createPair('killed');
       const make = async (backend: ReturnType<typeof start>) => {
