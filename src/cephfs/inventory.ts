@@ -12,7 +12,7 @@ import {
 } from '../model/handle.ts';
 import type { Page, PageRequest } from '../model/volume.ts';
 import { isTemporarySnapshot } from './copying.ts';
-import { isGroup } from './names.ts';
+import { isGroup, viewGroup } from './names.ts';
 
 /** Entries of a page where the caller has no wish: each costs a question to the cluster. */
 const DEFAULT_PAGE = 200;
@@ -56,6 +56,19 @@ export function parseToken(token: string | undefined): Key {
   );
 }
 
+/** The subvolumes of a file system that volumes are, and those that stand for views, in order. */
+async function listHandles(
+  { clusterId, cephfs: { subvolumeGroup } }: Cluster,
+  fsName: string,
+  access: ClusterAccess,
+): Promise<readonly CephfsVolumeHandle[]> {
+  const groups = [subvolumeGroup, viewGroup(subvolumeGroup)].map(async group => {
+    const names = (await listSubvolumes({ fsName, group }, access)).filter(name => !isGroup(name));
+    return names.map(subvolume => ({ backend: 'cephfs', clusterId, fsName, group, subvolume }) as const);
+  });
+  return (await Promise.all(groups)).flat();
+}
+
 /** The subvolumes of volumes behind a key, or from it on, in order; those that hold only snapshots, too. */
 export async function* findSubvolumes(
   clusters: readonly OpenCluster[],
@@ -64,13 +77,9 @@ export async function* findSubvolumes(
 ): AsyncGenerator<Found<CephfsVolumeHandle>> {
   const ordered = clusters.toSorted((a, b) => compareKeys([a.cluster.clusterId], [b.cluster.clusterId]));
   for (const { cluster, access } of ordered) {
-    const { clusterId } = cluster;
-    const group = cluster.cephfs.subvolumeGroup;
     const names = (await listFileSystems(access)).map(({ name }) => name).toSorted();
     for (const fsName of names) {
-      for (const subvolume of await listSubvolumes({ fsName, group }, access)) {
-        if (isGroup(subvolume)) continue;
-        const handle: CephfsVolumeHandle = { backend: 'cephfs', clusterId, fsName, group, subvolume };
+      for (const handle of await listHandles(cluster, fsName, access)) {
         const order = compareKeys(keyOf(handle), key);
         if (order > 0 || (order === 0 && start === 'from')) yield { handle, access };
       }

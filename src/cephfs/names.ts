@@ -72,11 +72,17 @@ export function viewPrefix(place: Pick<CephfsSnapshotHandle, 'group' | 'subvolum
   return `${VIEW_PREFIX}${digestOf(`${group}/${subvolume}/${snapshot}`).slice(0, SNAPSHOT_DIGITS)}-`;
 }
 
+/** The subvolume group of what stands for views of the snapshots of a group: few are there, however many volumes are. */
+export function viewGroup(group: string): string {
+  return `${group}-views`;
+}
+
 /** The subvolume that stands for the view of a snapshot that a request's `name` asks for. */
 export function chooseViewName(place: CephfsSnapshotHandle, requestName: string): string {
   const prefix = viewPrefix(place);
   const readable = chooseName(prefix, requestName);
-  if (isPossible(() => encodeVolumeHandle({ ...place, subvolume: readable }))) return readable;
+  const at = { ...place, group: viewGroup(place.group) };
+  if (isPossible(() => encodeVolumeHandle({ ...at, subvolume: readable }))) return readable;
   return `${prefix}${digestOf(requestName).slice(0, SNAPSHOT_DIGITS)}`;
 }
 

@@ -15,7 +15,7 @@ import type { Volume, VolumeSpec } from '../model/volume.ts';
 import { requireReaders } from './capabilities.ts';
 import { conflict, type Creation } from './creation.ts';
 import type { Environment } from './environment.ts';
-import { chooseViewName, isView, viewPrefix } from './names.ts';
+import { chooseViewName, isView, viewGroup, viewPrefix } from './names.ts';
 import type { VolumeParameters } from './parameters.ts';
 import { parsePins } from './pins.ts';
 import { isRemovalAnnounced } from './snapshot-index.ts';
@@ -23,8 +23,8 @@ import { writeVolumeContext } from './volume-context.ts';
 import { locateSource, requireSnapshot } from './volume-source.ts';
 
 /*
- * A view shows a snapshot as a volume, without a copy. An empty subvolume stands for it, in the group of the snapshot,
- * and its name begins with the snapshot's digest. So the subvolume is the volume and the reference to the snapshot in
+ * A view shows a snapshot as a volume, without a copy. An empty subvolume stands for it, in a group beside that of the
+ * snapshot, and its name begins with the snapshot's digest. So the subvolume is the volume and the reference to the snapshot in
  * one: both are there or neither is, whenever the driver is killed.
  */
 
@@ -42,9 +42,9 @@ function requireBacking(spec: VolumeSpec, home: ViewParameters): CephfsSnapshotH
 
 /** Where the view is that a request asks for. @throws DriverError `invalid-argument`, `not-found` */
 export function locateView(spec: VolumeSpec, home: ViewParameters): CephfsVolumeHandle {
-  const { backend, clusterId, fsName, group, ...place } = requireBacking(spec, home);
-  const at = { backend, clusterId, fsName, group };
-  return { ...at, subvolume: chooseViewName({ ...at, ...place }, spec.name) };
+  const place = requireBacking(spec, home);
+  const { backend, clusterId, fsName, group } = place;
+  return { backend, clusterId, fsName, group: viewGroup(group), subvolume: chooseViewName(place, spec.name) };
 }
 
 /** @throws DriverError `invalid-argument` for a view: it has no files of its own. */
@@ -59,7 +59,8 @@ export function refuseView({ subvolume }: CephfsVolumeHandle, field: string, pur
 /** The subvolumes that stand for views of a snapshot, sorted. */
 export async function listViews(place: SnapshotPlace, access: ClusterAccess): Promise<readonly string[]> {
   const prefix = viewPrefix(place);
-  return (await listSubvolumes(place, access)).filter(name => name.startsWith(prefix));
+  const at = { fsName: place.fsName, group: viewGroup(place.group) };
+  return (await listSubvolumes(at, access)).filter(name => name.startsWith(prefix));
 }
 
 async function ensureStandIn({ target, access }: Creation): Promise<ReadySubvolume> {
@@ -107,8 +108,9 @@ export async function createView(
     if (isErrorOfKind(error, 'not-found', 'permission-denied')) await removeSubvolume(target, {}, access);
     throw error;
   }
-  // <group>/<subvolume>/<a directory for the files>: the snapshot's subvolume is in the same group.
-  const path = `${dirname(dirname(standIn.path))}/${place.subvolume}`;
+  // <groups>/<group>/<subvolume>/<a directory for the files>: the snapshot's subvolume is in a group beside this one.
+  const groups = dirname(dirname(dirname(standIn.path)));
+  const path = `${groups}/${place.group}/${place.subvolume}`;
   return {
     capacityBytes: spec.capacity.requiredBytes ?? 0n,
     context: writeVolumeContext(spec.parameters, { path, snapshot: place.snapshot }),

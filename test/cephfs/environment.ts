@@ -97,8 +97,8 @@ export function specOf(wish: Partial<VolumeSpec> = {}): VolumeSpec {
 export const home = { backend: 'cephfs', clusterId: 'c', fsName: 'fs', group: 'csi' } as const;
 
 /** The arguments by which the subvolume of a name is found. */
-export function at(subvolume: string) {
-  return { vol_name: 'fs', sub_name: subvolume, group_name: 'csi' };
+export function at(subvolume: string, group = 'csi') {
+  return { vol_name: 'fs', sub_name: subvolume, group_name: group };
 }
 
 /** What `fs subvolume info` answers for a subvolume that is there (16.2). */

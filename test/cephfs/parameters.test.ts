@@ -70,7 +70,7 @@ describe('names', () => {
     expect(isView(chooseSubvolumeName(home, 'csi-', view.slice('csi-'.length)))).toBe(false);
     const longer = { ...place, fsName: 'f'.repeat(30) };
     const short = chooseViewName(longer, name);
-    expect(() => encodeVolumeHandle({ ...longer, subvolume: short })).not.toThrow();
+    expect(() => encodeVolumeHandle({ ...longer, group: 'csi-views', subvolume: short })).not.toThrow();
     expect(isView(short)).toBe(true);
   });
 

@@ -19,7 +19,7 @@ import {
 const source = 'csi-vol-source';
 const snapshot = 'csi-snap-0123456789ab';
 const name = chooseViewName({ ...home, subvolume: source, snapshot }, 'pvc-1');
-const volume = { volumeId: `cephfs1/c/fs/csi/${name}`, secrets };
+const volume = { volumeId: `cephfs1/c/fs/csi-views/${name}`, secrets };
 
 const spec = specOf({
   parameters: { clusterID: 'c', fsName: 'fs', backingSnapshot: 'true', mounter: 'fuse' },
@@ -30,11 +30,14 @@ const spec = specOf({
 /** What the class asks for, without a source. */
 const sourceless = specOf({ parameters: spec.parameters, capabilities: spec.capabilities });
 
-const info = { prefix: 'fs subvolume info', args: at(name) };
-const present = { ...info, answer: infoOf(name, { bytes_quota: 'infinite' }) };
+const info = { prefix: 'fs subvolume info', args: at(name, 'csi-views') };
+const present = {
+  ...info,
+  answer: infoOf(name, { bytes_quota: 'infinite', path: `/volumes/csi-views/${name}/uuid` }),
+};
 const absent = { ...info, ...missing(name) };
-const create = { prefix: 'fs subvolume create', args: at(name) };
-const remove = { prefix: 'fs subvolume rm', args: at(name) };
+const create = { prefix: 'fs subvolume create', args: at(name, 'csi-views') };
+const remove = { prefix: 'fs subvolume rm', args: at(name, 'csi-views') };
 const readSource = {
   prefix: 'fs subvolume snapshot info',
   args: { ...at(source), snap_name: snapshot },

@@ -170,7 +170,7 @@ describe('snapshots', () => {
   const withdrawal = { argv: onIndex('rmomapkey', removal) };
   const listing = (...names: readonly string[]) => ({
     prefix: 'fs subvolume ls',
-    args: { vol_name: 'fs', group_name: 'csi' },
+    args: { vol_name: 'fs', group_name: 'csi-views' },
     answer: names.map(name => ({ name })),
   });
 
@@ -203,7 +203,7 @@ describe('snapshots', () => {
       [
         info,
         fileSystems,
-        listing(name),
+        listing(),
         {
           prefix: 'fs subvolume snapshot rm',
           args: { ...place, force: true },
@@ -223,7 +223,7 @@ describe('snapshots', () => {
   it('that a view shows cannot be removed', async () => {
     const view = chooseViewName({ ...home, subvolume: name, snapshot }, 'pvc-2');
     const { controller, context, end } = createScriptedController(
-      [info, fileSystems, listing(name, view, 'csi-view-0123456789ab-pvc-3'), fileSystems],
+      [info, fileSystems, listing(view, 'csi-view-0123456789ab-pvc-3'), fileSystems],
       [announcement, withdrawal],
     );
     await expect(controller.deleteSnapshot?.({ snapshotId, secrets }, context)).rejects.toMatchObject({
@@ -238,7 +238,7 @@ describe('snapshots', () => {
       [
         info,
         fileSystems,
-        listing(name),
+        listing(),
         { prefix: 'fs subvolume snapshot rm', args: { ...place, force: true } },
         fileSystems,
       ],
@@ -254,7 +254,7 @@ describe('snapshots', () => {
       [
         info,
         fileSystems,
-        listing(name),
+        listing(),
         { prefix: 'fs subvolume snapshot rm', args: { ...place, force: true } },
         fileSystems,
       ],

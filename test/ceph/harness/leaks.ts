@@ -57,7 +57,9 @@ export async function listSnapshotIndex(): Promise<string[]> {
 export async function listClusterContent(): Promise<Leaks> {
   const lists = await Promise.all([
     ...Object.values(cluster.pools).map(listPool),
-    listSubvolumes().then(names => names.map(name => `subvolume ${name}`)),
+    ...['csi', 'csi-views'].map(async group =>
+      (await listSubvolumes(group)).map(name => `subvolume ${name}`),
+    ),
     listSnapshotIndex().then(keys => keys.filter(key => key.startsWith('removal/'))),
   ]);
   return [...new Set(lists.flat())].sort();
