@@ -69,21 +69,28 @@ const RBD_SUITES: readonly Suite[] = [
   },
 ];
 
-/** By itself: its tests look at all that is in the cluster. What the controller alone does is not among them. */
-const CEPHFS_SUITE: Suite = {
-  name: 'CephFS with the kernel’s client',
-  clients: { mounter: 'kernel' },
-  files: ['volumes', 'daemon', 'kernel-client'].map(name => `test/ceph/cephfs/${name}.test.ts`),
-  tests: [
-    'see each other',
-    'what its size says',
-    'staged for reading',
-    'a restore has',
-    'files stay open',
-    'a static volume',
-    'the kernel.s client',
-  ].join('|'),
-};
+/** One after the other: they look at all that is in the cluster. What the controller alone does is not among their tests. */
+const LONELY_SUITES: readonly Suite[] = [
+  {
+    name: 'CephFS with the kernel’s client',
+    clients: { mounter: 'kernel' },
+    files: ['volumes', 'daemon', 'kernel-client'].map(name => `test/ceph/cephfs/${name}.test.ts`),
+    tests: [
+      'see each other',
+      'what its size says',
+      'staged for reading',
+      'a restore has',
+      'files stay open',
+      'a static volume',
+      'the kernel.s client',
+    ].join('|'),
+  },
+  ...(['krbd', 'nbd'] as const).map(mapper => ({
+    name: `RBD over gRPC with ${mapper}`,
+    clients: { mapper },
+    files: ['test/ceph/node/service.test.ts'],
+  })),
+];
 
 /** What this test run has set for itself is not for the one in the guest. */
 function environmentFor({ mapper, mounter }: Partial<TestedClients>): NodeJS.ProcessEnv {
@@ -132,5 +139,5 @@ describe.skipIf(obstacle !== undefined)('in a guest', () => {
   describe.concurrent('side by side', () => {
     it.for(RBD_SUITES)('$name', bounds, runSuite);
   });
-  it.for([CEPHFS_SUITE])('$name', bounds, runSuite);
+  it.for(LONELY_SUITES)('$name', bounds, runSuite);
 });
