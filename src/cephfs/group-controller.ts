@@ -1,5 +1,5 @@
 import { isQuiesceKnown } from '../ceph/fs-quiesce.ts';
-import type { Exec } from '../exec/command.ts';
+import { createAvailability } from '../exec/availability.ts';
 import type { Context, Log } from '../model/call.ts';
 import { DriverError, isErrorOfKind } from '../model/errors.ts';
 import {
@@ -74,24 +74,12 @@ function decodePlace(groupSnapshotId: string): CephfsGroupHandle | undefined {
   return place !== undefined && isGroup(place.subvolume) ? place : undefined;
 }
 
-/** Asks what is installed when somebody wants to know it first, and again only if that failed. */
-function createAvailability(exec: Exec, log: Log): () => Promise<boolean> {
-  let answer: Promise<boolean> | undefined;
-  return () =>
-    (answer ??= isQuiesceKnown(exec, { log, signal: new AbortController().signal }).catch(
-      (error: unknown) => {
-        answer = undefined;
-        throw error;
-      },
-    ));
-}
-
 /** The GroupController service's backend for CephFS volumes. */
 export function createGroupController(environment: Environment, log: Log): GroupSnapshotBackend {
   const open = ({ clusterId }: CephfsGroupHandle, secrets: Secrets, context: Context) =>
     openCluster(environment.clusters.find(clusterId), secrets, environment, context);
   return {
-    canGroupSnapshots: createAvailability(environment.exec, log),
+    canGroupSnapshots: createAvailability(isQuiesceKnown, environment.exec, log),
     chooseGroupSnapshotId: spec => encodeCephfsGroupHandle(planGroup(spec).place),
     async createGroupSnapshot(spec, context) {
       const plan = planGroup(spec);

@@ -1,6 +1,7 @@
 import type { Context } from '../model/call.ts';
 import type { ClusterSource } from './clusters.ts';
 import type { NodeLabels } from './node-labels.ts';
+import { shortName } from './node-topology.ts';
 
 /**
  * Options that make a kernel's client, of RBD or CephFS, read from the replica nearest to this node; none where the
@@ -18,7 +19,7 @@ const DEFAULT_LABELS = [
 
 /** The type of CRUSH bucket that a label tells: what stands behind its `/`, with Kubernetes' one exception. */
 function bucketType(label: string): string {
-  const name = label.slice(label.lastIndexOf('/') + 1);
+  const name = shortName(label);
   return name === 'hostname' ? 'host' : name;
 }
 

@@ -1,8 +1,10 @@
+import { canRestoreFromGroups } from '../ceph/rbd-group.ts';
 import { growImage } from '../ceph/rbd-image.ts';
 import { imageSpec, type CephSession } from '../ceph/rbd-session.ts';
 import type { SessionServers } from '../ceph/session-servers.ts';
 import type { ClusterSource } from '../config/clusters.ts';
 import type { CredentialSource } from '../config/credentials.ts';
+import { createAvailability } from '../exec/availability.ts';
 import type { Exec } from '../exec/command.ts';
 import { chooseSize, fitsRange, MIB } from '../model/bytes.ts';
 import type { Context, Log } from '../model/call.ts';
@@ -24,7 +26,6 @@ import { explainUnsupported, requireSupported } from './access-modes.ts';
 import { createBackground } from './upkeep/background.ts';
 import { readCapacity } from './capacity.ts';
 import { createFlattener } from './upkeep/flattener.ts';
-import { createAvailability } from './groups/availability.ts';
 import { createGroupController } from './groups/controller.ts';
 import { requireVolume, type OnTrashed } from './image-state.ts';
 import { DEFAULT_LIMITS, type RbdLimits } from './limits.ts';
@@ -212,7 +213,7 @@ export function createRbdController(options: RbdControllerOptions): RbdControlle
   return {
     ...createVolumes(sessions, tools, sweeper),
     ...createSnapshots(sessions, tools),
-    ...createGroupController(sessions, tools, createAvailability(exec, log)),
+    ...createGroupController(sessions, tools, createAvailability(canRestoreFromGroups, exec, log)),
     ...(ownCredentials === undefined ? {} : createReader(sessions)),
     start: () => sweeper.start(),
     countWork: () => ({

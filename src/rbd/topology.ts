@@ -1,3 +1,4 @@
+import { shortName } from '../config/node-topology.ts';
 import { DriverError } from '../model/errors.ts';
 import type { Accessibility, Topology } from '../model/volume.ts';
 import { isName } from './places.ts';
@@ -78,7 +79,7 @@ function parsePools(value: string): readonly ConstrainedPool[] {
 /** Those segments of a topology that lie within the domain; undefined when it lies elsewhere. */
 function reach(domain: ReadonlyMap<string, string>, topology: Topology): Topology | undefined {
   const segments = Object.entries(topology).filter(
-    ([key, value]) => value !== undefined && domain.get(key.slice(key.lastIndexOf('/') + 1)) === value,
+    ([key, value]) => value !== undefined && domain.get(shortName(key)) === value,
   );
   return segments.length < domain.size ? undefined : Object.fromEntries(segments);
 }

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
-import { DriverError } from '../../../src/model/errors.ts';
-import { createAvailability } from '../../../src/rbd/groups/availability.ts';
-import { createFakeExec, createTestContext } from '../../exec/fake-exec.ts';
+import { DriverError } from '../../src/model/errors.ts';
+import { canRestoreFromGroups } from '../../src/ceph/rbd-group.ts';
+import { createAvailability } from '../../src/exec/availability.ts';
+import { createFakeExec, createTestContext } from './fake-exec.ts';
 
 const clone = { argv: ['rbd', 'help', 'clone'], stdout: 'usage: rbd clone [--snap-id <snap-id>]' };
 const info = { argv: ['rbd', 'help', 'group', 'snap', 'info'], stdout: 'usage: rbd group snap info' };
@@ -9,7 +10,7 @@ const { log } = createTestContext();
 
 it('is asked for when somebody wants to know, and then once for all', async () => {
   const { exec, commands } = createFakeExec([clone, info]);
-  const canGroupSnapshots = createAvailability(exec, log);
+  const canGroupSnapshots = createAvailability(canRestoreFromGroups, exec, log);
   expect(commands).toHaveLength(0);
   expect(await Promise.all([canGroupSnapshots(), canGroupSnapshots()])).toEqual([true, true]);
   expect(await canGroupSnapshots()).toBe(true);
@@ -18,10 +19,8 @@ it('is asked for when somebody wants to know, and then once for all', async () =
 
 it('is asked for again when that failed', async () => {
   const error = new DriverError('deadline-exceeded', 'rbd did not end within 30 s');
-  const canGroupSnapshots = createAvailability(
-    createFakeExec([{ ...clone, error }, info, clone, info]).exec,
-    log,
-  );
+  const { exec } = createFakeExec([{ ...clone, error }, info, clone, info]);
+  const canGroupSnapshots = createAvailability(canRestoreFromGroups, exec, log);
   await expect(canGroupSnapshots()).rejects.toBe(error);
   expect(await canGroupSnapshots()).toBe(true);
 });
